@@ -1,0 +1,89 @@
+//! Where PostgreSQL is, when we do not run our own.
+
+use super::{
+    ConfigError,
+    vars::{Vars, bad},
+};
+use crate::secret::SecretString;
+
+/// PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// `DATABASE_URL`, or what `POSTGRES_HOST` and its companions make; none means that `alta up`
+    /// runs a private server. It names a database's owner with CREATEROLE.
+    pub url: Option<SecretString>,
+    /// `DATABASE_MAX_CONNECTIONS`: the most that one part of the service opens.
+    pub max_connections: u32,
+}
+
+impl DatabaseConfig {
+    pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
+        let whole = vars.parsed("DATABASE_URL", postgres_url)?;
+        let parts = from_parts(vars)?;
+        Ok(Self {
+            url: whole.or(parts),
+            max_connections: vars.number("DATABASE_MAX_CONNECTIONS", 20, 2..=1_000)?,
+        })
+    }
+}
+
+fn postgres_url(text: &str) -> Result<SecretString, String> {
+    let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    if known {
+        Ok(SecretString::new(text))
+    } else {
+        Err("it must begin with postgres:// or postgresql://".to_owned())
+    }
+}
+
+fn from_parts(vars: &Vars<'_>) -> Result<Option<SecretString>, ConfigError> {
+    let host = vars.text("POSTGRES_HOST");
+    let port = vars.number("POSTGRES_PORT", 5432_u16, 1..=u16::MAX)?;
+    let name = vars.text("POSTGRES_DB").unwrap_or("alta");
+    let user = vars.text("POSTGRES_USER").unwrap_or("alta");
+    let password = vars.secret("POSTGRES_PASSWORD");
+    let Some(host) = host else { return Ok(None) };
+    if host.contains(['/', '@', '?', '#', ' ']) {
+        return Err(bad(
+            "POSTGRES_HOST",
+            "it must be a host name or an IP address",
+        ));
+    }
+    let password = password.map_or(String::new(), |password| {
+        format!(":{}", escaped(password.expose()))
+    });
+    let (user, name) = (escaped(user), escaped(name));
+    Ok(Some(SecretString::new(format!(
+        "postgres://{user}{password}@{host}:{port}/{name}"
+    ))))
+}
+
+/// Percent-encodes whatever has a meaning of its own in a URL.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().fold(String::new(), |url, byte| {
+        if plain(byte) {
+            url + char::from(byte).encode_utf8(&mut [0; 4])
+        } else {
+            url + &format!("%{byte:02X}")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_parts_make_a_url() {
+        let map = BTreeMap::from([
+            ("POSTGRES_HOST".to_owned(), "db".to_owned()),
+            ("POSTGRES_USER".to_owned(), "a".to_owned()),
+            ("POSTGRES_PASSWORD".to_owned(), "p@s/ä".to_owned()),
+        ]);
+        let config = DatabaseConfig::read(&Vars::new(&map)).expect("valid");
+        let url = config.url.expect("a host was given");
+        assert_eq!(url.expose(), "postgres://a:p%40s%2F%C3%A4@db:5432/alta");
+    }
+}
