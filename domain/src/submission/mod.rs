@@ -1,0 +1,15 @@
+//! One piece of data - a document, a voice sample or a raw text - from its first byte to its release.
+
+mod aggregate;
+mod command;
+mod error;
+mod event;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+pub use aggregate::{Item, Processing, Status, Submission};
+pub use command::{Edit, ProcessingOutcome, RoundOutcome, SubmissionCommand};
+pub use error::SubmissionError;
+pub use event::SubmissionEvent;
+pub use parts::{ContentRef, Description, FreeJson, ProcessingKind, StoredFile, Text};

@@ -1,0 +1,67 @@
+//! What can be asked of an account.
+
+use crate::{GlobalRole, UserId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A request to an account's stream. Addresses arrive trimmed and syntactically valid; that no
+/// other account has the address is held by the event store's e-mail claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserCommand {
+    /// Make the account.
+    Register {
+        /// Its id, which is its stream's.
+        user_id: UserId,
+        /// The address.
+        email: String,
+        /// The display name.
+        name: Option<String>,
+        /// What it may do everywhere.
+        global_role: GlobalRole,
+        /// An administrator vouches for the address.
+        is_verified: bool,
+        /// Until when the verification link holds.
+        verification_expires_at: Option<OffsetDateTime>,
+    },
+    /// Send another verification link.
+    RequestVerification {
+        /// Tells this link from earlier ones.
+        verification_id: Uuid,
+        /// Until when it holds.
+        expires_at: OffsetDateTime,
+    },
+    /// A valid verification link was followed.
+    VerifyEmail,
+    /// Send a password reset link.
+    RequestPasswordReset {
+        /// Makes the link usable once.
+        reset_id: Uuid,
+        /// Until when it holds.
+        expires_at: OffsetDateTime,
+    },
+    /// Set the password through a reset link.
+    ResetPassword {
+        /// The link's id.
+        reset_id: Uuid,
+        /// Now.
+        now: OffsetDateTime,
+    },
+    /// The owner changed the password, having shown the old one.
+    ChangePassword,
+    /// Set or remove the display name.
+    ChangeProfile {
+        /// The new name.
+        name: Option<String>,
+    },
+    /// Set the global role.
+    ChangeGlobalRole {
+        /// The new role.
+        global_role: GlobalRole,
+    },
+    /// Forbid its use.
+    Suspend,
+    /// Allow its use again.
+    Reinstate,
+    /// Close it.
+    Deactivate,
+}
