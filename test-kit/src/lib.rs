@@ -1,0 +1,36 @@
+//! For tests only: private servers that die with the test process, a mail catcher, and the real
+//! binary as a child. Holds no builders of events or commands: those live beside what they build.
+
+mod alta;
+mod home;
+mod mail;
+mod nats;
+mod postgres;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use alta::{AltaProcess, all_gone};
+pub use home::Home;
+pub use mail::{Mail, MailCatcher, MailMode};
+pub use nats::{TestNats, nats};
+pub use postgres::{TestDatabase, empty_database, postgres};
+
+/// The directory with sample documents and recordings, where there is one: `ALTA_FIXTURES`, else
+/// `../shared/fixtures` beside the workspace.
+pub fn fixtures_dir() -> Option<PathBuf> {
+    let beside = workspace().join("../shared/fixtures");
+    let directory = std::env::var_os("ALTA_FIXTURES").map_or(beside, PathBuf::from);
+    directory
+        .join("MANIFEST.json")
+        .is_file()
+        .then_some(directory)
+}
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace")
+}
