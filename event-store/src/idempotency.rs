@@ -1,0 +1,60 @@
+//! A repeated request gets the first answer and appends nothing.
+
+use crate::{FirstAnswerError, StoreError};
+use serde_json::Value;
+use sqlx::PgPool;
+
+/// A caller's key and what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key: keys of different callers never meet.
+    pub identity: String,
+    /// The key as the caller sent it.
+    pub key: String,
+    /// SHA-256 over method, path and body.
+    pub fingerprint: [u8; 32],
+}
+
+/// A key with the answer to give again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Idempotency {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// Whatever the edge needs to answer again.
+    pub answer: Value,
+}
+
+pub(crate) async fn first_answer(
+    pool: &PgPool,
+    key: &IdempotencyKey,
+) -> Result<Option<Value>, FirstAnswerError> {
+    let row = sqlx::query!(
+        "SELECT fingerprint, answer FROM command_log WHERE identity = $1 AND idempotency_key = $2",
+        key.identity,
+        key.key
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(StoreError::from)?;
+    match row {
+        None => Ok(None),
+        Some(row) if row.fingerprint == key.fingerprint => Ok(Some(row.answer)),
+        Some(_) => Err(FirstAnswerError::KeyReused),
+    }
+}
+
+/// Keeps an answer to a request that appended nothing, or to several streams. The first answer
+/// stays; a later one is ignored.
+pub(crate) async fn remember(pool: &PgPool, idempotency: &Idempotency) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO command_log (identity, idempotency_key, fingerprint, answer)
+         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        idempotency.key.identity,
+        idempotency.key.key,
+        idempotency.key.fingerprint.as_slice(),
+        idempotency.answer
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

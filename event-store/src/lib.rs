@@ -1,0 +1,30 @@
+//! The event store: appends, numbers, publishes and reads back what happened.
+//! The only crate that knows the `events` table, cqrs-es' storage types and JetStream.
+
+mod append;
+mod chain;
+mod context;
+mod dispatcher;
+mod error;
+mod idempotency;
+mod log;
+pub mod notify;
+mod recorded;
+pub mod relay;
+mod repository;
+mod subscription;
+mod upcasters;
+mod vault;
+
+pub use append::{Also, EndSessions, RowId};
+pub use chain::{GENESIS, Link};
+pub use context::{Context, Metadata};
+pub use dispatcher::{Appended, EventStore, Loaded, StoreSettings};
+pub use error::{DispatchError, FirstAnswerError, StoreError};
+pub use idempotency::{Idempotency, IdempotencyKey};
+pub use log::Log;
+pub use recorded::RecordedEvent;
+pub use repository::EventRepository;
+pub use subscription::Subscription;
+pub use upcasters::upcasters;
+pub use vault::Vault;

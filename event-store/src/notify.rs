@@ -1,0 +1,226 @@
+//! Short messages between processes that end a wait early: "something was appended", "these rows
+//! have these positions", "this projection is here". Core NATS, fire and forget: whoever waits also
+//! polls, so that a lost message costs time and nothing else.
+
+use crate::RowId;
+use futures::StreamExt;
+use sqlx::PgPool;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Notify, watch};
+
+const WAKE: &str = "alta.wake";
+const NUMBERED: &str = "alta.numbered";
+const PROJECTED: &str = "alta.projected";
+/// How many row-to-position pairs are kept for those who ask a little late.
+const KEPT_PAIRS: usize = 20_000;
+/// How often a waiting reader looks for itself.
+const POLL: Duration = Duration::from_millis(20);
+/// Wake-ups are sent at most this often.
+const COALESCE: Duration = Duration::from_millis(1);
+
+/// Hears and says where the log and the projections are.
+#[derive(Clone)]
+pub struct Heads {
+    nats: async_nats::Client,
+    wake: Wake,
+    numbered: Arc<Numbered>,
+    projections: Arc<Mutex<HashMap<String, watch::Sender<i64>>>>,
+}
+
+#[derive(Default)]
+struct Numbered {
+    recent: Mutex<Recent>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Recent {
+    positions: HashMap<i64, i64>,
+    order: VecDeque<i64>,
+}
+
+/// Tells the relay that there is something to number.
+#[derive(Clone)]
+pub(crate) struct Wake(Arc<Notify>);
+
+impl Wake {
+    pub(crate) fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Heads {
+    /// Starts to listen. The listening tasks end with the runtime.
+    pub fn start(nats: async_nats::Client) -> Self {
+        let heads = Self {
+            wake: Wake(Arc::new(Notify::new())),
+            numbered: Arc::default(),
+            projections: Arc::default(),
+            nats,
+        };
+        tokio::spawn(heads.clone().send_wakes());
+        tokio::spawn(heads.clone().hear_numbered());
+        tokio::spawn(heads.clone().hear_projected());
+        heads
+    }
+
+    pub(crate) fn wake(&self) -> Wake {
+        self.wake.clone()
+    }
+
+    async fn send_wakes(self) {
+        loop {
+            self.wake.0.notified().await;
+            let _ = self.nats.publish(WAKE, bytes::Bytes::new()).await;
+            tokio::time::sleep(COALESCE).await;
+        }
+    }
+
+    async fn hear_numbered(self) {
+        let mut messages = subscribe(&self.nats, NUMBERED.into()).await;
+        while let Some(message) = messages.next().await {
+            let mut recent = lock(&self.numbered.recent);
+            for pair in message.payload.chunks_exact(16) {
+                let (row, position) = pair.split_at(8);
+                recent.keep(number(row), number(position));
+            }
+            drop(recent);
+            self.numbered.changed.notify_waiters();
+        }
+    }
+
+    async fn hear_projected(self) {
+        let mut messages = subscribe(&self.nats, format!("{PROJECTED}.*")).await;
+        while let Some(message) = messages.next().await {
+            let name = message.subject.rsplit('.').next().unwrap_or_default();
+            if message.payload.len() == 8 {
+                self.raise(name, number(&message.payload));
+            }
+        }
+    }
+
+    fn raise(&self, name: &str, position: i64) {
+        self.sender(name).send_if_modified(|known| {
+            let newer = position > *known;
+            *known = position.max(*known);
+            newer
+        });
+    }
+
+    fn sender(&self, name: &str) -> watch::Sender<i64> {
+        let mut projections = lock(&self.projections);
+        match projections.get(name) {
+            Some(sender) => sender.clone(),
+            None => projections
+                .entry(name.into())
+                .or_insert(watch::Sender::new(0))
+                .clone(),
+        }
+    }
+
+    /// Announces that rows were numbered.
+    pub(crate) async fn announce_numbered(&self, pairs: &[(RowId, i64)]) {
+        let payload: Vec<u8> = pairs
+            .iter()
+            .flat_map(|(row, position)| [row.0.to_be_bytes(), position.to_be_bytes()])
+            .flatten()
+            .collect();
+        let _ = self.nats.publish(NUMBERED, payload.into()).await;
+    }
+
+    /// Announces how far a projection is, after its commit.
+    pub async fn projected(&self, name: &str, position: i64) {
+        self.raise(name, position);
+        let payload = position.to_be_bytes().to_vec();
+        let _ = self
+            .nats
+            .publish(format!("{PROJECTED}.{name}"), payload.into())
+            .await;
+    }
+
+    /// How far a projection is, as far as was heard.
+    pub fn watch_projection(&self, name: &str) -> watch::Receiver<i64> {
+        self.sender(name).subscribe()
+    }
+
+    /// Waits until a row's position is heard.
+    pub(crate) async fn position_of(&self, row: RowId) -> i64 {
+        loop {
+            let changed = self.numbered.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let known = lock(&self.numbered.recent).positions.get(&row.0).copied();
+            match known {
+                Some(position) => return position,
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Waits until a projection is at `position` or beyond: told by a message, or seen by a poll.
+    pub async fn passed(&self, pool: &PgPool, projection: &str, position: i64) {
+        let mut heard = self.watch_projection(projection);
+        loop {
+            // The guard that `wait_for` yields must not live across the next wait.
+            let told = matches!(
+                tokio::time::timeout(POLL, heard.wait_for(|at| *at >= position)).await,
+                Ok(Ok(_))
+            );
+            if told {
+                return;
+            }
+            let at = sqlx::query_scalar!(
+                "SELECT position FROM projection_checkpoints WHERE name = $1",
+                projection
+            )
+            .fetch_optional(pool)
+            .await;
+            if let Ok(Some(at)) = at {
+                self.raise(projection, at);
+            }
+        }
+    }
+
+    /// The messages that wake the relay.
+    pub(crate) async fn wakes(&self) -> async_nats::Subscriber {
+        subscribe(&self.nats, WAKE.into()).await
+    }
+}
+
+impl Recent {
+    fn keep(&mut self, row: i64, position: i64) {
+        if self.positions.insert(row, position).is_none() {
+            self.order.push_back(row);
+        }
+        while self.order.len() > KEPT_PAIRS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.positions.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// Subscribes; the client itself renews the subscription after a reconnect.
+async fn subscribe(nats: &async_nats::Client, subject: String) -> async_nats::Subscriber {
+    loop {
+        match nats.subscribe(subject.clone()).await {
+            Ok(subscriber) => return subscriber,
+            Err(error) => {
+                tracing::warn!(%error, subject, "cannot subscribe; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn number(bytes: &[u8]) -> i64 {
+    bytes.try_into().map_or(0, i64::from_be_bytes)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

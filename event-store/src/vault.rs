@@ -1,0 +1,236 @@
+//! Seals personal values before they are stored and opens them after.
+//! Every subject has a random key of its own, wrapped by the master key; destroying the row destroys
+//! the values. XChaCha20-Poly1305 with random nonces; a value cannot be moved to another event or
+//! field, because where it stands is authenticated with it.
+
+use crate::StoreError;
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use moka::future::Cache;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+const NONCE_BYTES: usize = 24;
+const CACHED_KEYS: u64 = 100_000;
+const CACHED_FOR: Duration = Duration::from_mins(1);
+
+/// A subject's key, or the knowledge that it was destroyed.
+#[derive(Clone)]
+pub(crate) enum SubjectKey {
+    Present(Arc<Zeroizing<[u8; 32]>>),
+    Erased,
+}
+
+/// A key made for a new subject, to be stored in the statement that first uses it.
+pub(crate) struct NewKey {
+    pub subject_id: Uuid,
+    pub wrapped: Vec<u8>,
+}
+
+/// The keys of some subjects; a subject that is not in it has none.
+pub(crate) type Keys = HashMap<Uuid, SubjectKey>;
+
+/// Seals and opens.
+#[derive(Clone)]
+pub struct Vault {
+    pool: PgPool,
+    master: Arc<Zeroizing<[u8; 32]>>,
+    cache: Cache<Uuid, SubjectKey>,
+}
+
+impl Vault {
+    /// A vault over `vault.subject_keys`, whose rows are wrapped by `master`.
+    pub fn new(pool: PgPool, master: [u8; 32]) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(CACHED_KEYS)
+            .time_to_live(CACHED_FOR)
+            .build();
+        Self {
+            pool,
+            master: Arc::new(Zeroizing::new(master)),
+            cache,
+        }
+    }
+
+    /// The keys of `subjects`, as far as they have any.
+    pub(crate) async fn keys(&self, subjects: &HashSet<Uuid>) -> Result<Keys, StoreError> {
+        let mut keys = Keys::new();
+        let mut missing = vec![];
+        for subject in subjects {
+            match self.cache.get(subject).await {
+                Some(key) => {
+                    keys.insert(*subject, key);
+                }
+                None => missing.push(*subject),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(keys);
+        }
+        let rows = sqlx::query!(
+            "SELECT subject_id, wrapped_key FROM vault.subject_keys WHERE subject_id = ANY($1)",
+            &missing
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for row in rows {
+            let key = match row.wrapped_key {
+                Some(wrapped) => self.unwrap(row.subject_id, &wrapped)?,
+                None => SubjectKey::Erased,
+            };
+            self.cache.insert(row.subject_id, key.clone()).await;
+            keys.insert(row.subject_id, key);
+        }
+        Ok(keys)
+    }
+
+    /// A new key, and its row-to-be.
+    pub(crate) fn new_key(&self, subject_id: Uuid) -> Result<(SubjectKey, NewKey), StoreError> {
+        let key: [u8; 32] = rand::random();
+        let wrapped = seal_bytes(&self.master, &key, subject_id.as_bytes())?;
+        let key = SubjectKey::Present(Arc::new(Zeroizing::new(key)));
+        let row = NewKey {
+            subject_id,
+            wrapped,
+        };
+        Ok((key, row))
+    }
+
+    /// Remembers keys that were stored just now.
+    pub(crate) async fn remember(&self, subject_id: Uuid, key: SubjectKey) {
+        self.cache.insert(subject_id, key).await;
+    }
+
+    /// Forgets what was cached of a subject: its row is newer than what we knew.
+    pub(crate) async fn forget(&self, subject_id: Uuid) {
+        self.cache.invalidate(&subject_id).await;
+    }
+
+    fn unwrap(&self, subject_id: Uuid, wrapped: &[u8]) -> Result<SubjectKey, StoreError> {
+        let key = Zeroizing::new(open_bytes(&self.master, wrapped, subject_id.as_bytes())?);
+        let key: [u8; 32] = key
+            .as_slice()
+            .try_into()
+            .map_err(|_| StoreError::Vault("a subject key has the wrong length"))?;
+        Ok(SubjectKey::Present(Arc::new(Zeroizing::new(key))))
+    }
+}
+
+/// Where a sealed value stands; authenticated with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub aggregate_type: &'a str,
+    pub aggregate_id: &'a str,
+    pub sequence: i64,
+}
+
+impl Place<'_> {
+    fn bind(&self, field: &str) -> Vec<u8> {
+        format!(
+            "{}|{}|{}|{field}",
+            self.aggregate_type, self.aggregate_id, self.sequence
+        )
+        .into_bytes()
+    }
+}
+
+const CLEAR: &str = "$personal";
+const SEALED: &str = "$sealed";
+const ERASED: &str = "$erased";
+
+/// The subject of a marked value under `marker`, if `value` is one.
+fn marked(value: &Value, marker: &str) -> Option<Uuid> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    serde_json::from_value(object.get(marker)?.get("subject")?.clone()).ok()
+}
+
+/// The fields that may hold a personal value: those of the event's variant, or of the metadata.
+/// Nothing below them is looked at, so nothing that a client made up can pass for a marker.
+fn fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten()
+}
+
+pub(crate) fn subjects_to_seal(object: &Value) -> impl Iterator<Item = Uuid> {
+    fields(object).filter_map(|(_, value)| marked(value, CLEAR))
+}
+
+pub(crate) fn subjects_to_open(object: &Value) -> impl Iterator<Item = Uuid> {
+    fields(object).filter_map(|(_, value)| marked(value, SEALED))
+}
+
+/// Seals every personal value directly under `object`. A subject whose key was destroyed gets
+/// nothing new stored.
+pub(crate) fn seal(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<(), StoreError> {
+    for (field, value) in object.as_object_mut().into_iter().flatten() {
+        let Some(subject) = marked(value, CLEAR) else {
+            continue;
+        };
+        *value = match keys.get(&subject) {
+            Some(SubjectKey::Present(key)) => {
+                let clear = Zeroizing::new(serde_json::to_vec(&value[CLEAR]["value"])?);
+                let data = seal_bytes(key, &clear, &place.bind(field))?;
+                json!({ SEALED: { "subject": subject, "data": BASE64.encode(data) } })
+            }
+            Some(SubjectKey::Erased) => json!({ ERASED: { "subject": subject } }),
+            None => return Err(StoreError::Vault("a subject has no key")),
+        };
+    }
+    Ok(())
+}
+
+/// Opens every sealed value directly under `object`; without its key it reads as erased.
+pub(crate) fn open(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<(), StoreError> {
+    for (field, value) in object.as_object_mut().into_iter().flatten() {
+        let Some(subject) = marked(value, SEALED) else {
+            continue;
+        };
+        *value = match keys.get(&subject) {
+            Some(SubjectKey::Present(key)) => {
+                let data = value[SEALED]["data"].as_str().unwrap_or_default();
+                let data = BASE64
+                    .decode(data)
+                    .map_err(|_| StoreError::Vault("a sealed value is not base64"))?;
+                let clear = Zeroizing::new(open_bytes(key, &data, &place.bind(field))?);
+                let clear: Value = serde_json::from_slice(&clear)?;
+                json!({ CLEAR: { "subject": subject, "value": clear } })
+            }
+            Some(SubjectKey::Erased) | None => json!({ ERASED: { "subject": subject } }),
+        };
+    }
+    Ok(())
+}
+
+fn seal_bytes(key: &[u8; 32], clear: &[u8], bound: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let nonce: [u8; NONCE_BYTES] = rand::random();
+    let payload = Payload {
+        msg: clear,
+        aad: bound,
+    };
+    let sealed = XChaCha20Poly1305::new(key.into())
+        .encrypt(&XNonce::from(nonce), payload)
+        .map_err(|_| StoreError::Vault("a value cannot be sealed"))?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+fn open_bytes(key: &[u8; 32], data: &[u8], bound: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let (nonce, sealed) = data
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or(StoreError::Vault("a sealed value is too short"))?;
+    let payload = Payload {
+        msg: sealed,
+        aad: bound,
+    };
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(*nonce), payload)
+        .map_err(|_| StoreError::Vault("a sealed value cannot be opened"))
+}

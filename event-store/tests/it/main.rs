@@ -1,0 +1,8 @@
+//! The store's properties on a real PostgreSQL and a real JetStream, with real concurrent writers.
+//! Each of these tests fails when its property is broken.
+
+mod appending;
+mod house;
+mod numbering;
+mod sealing;
+mod subscribing;

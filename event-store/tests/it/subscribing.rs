@@ -1,0 +1,92 @@
+//! A subscription is contiguous whatever happens to JetStream.
+
+use crate::house::House;
+use event_store::Subscription;
+use std::{sync::Arc, time::Duration};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_when_jetstream_is_killed_wiped_and_started_again() {
+    let mut house = House::new().await;
+    let relay = house.relay().await;
+    let owner = house.register("a@example.org").await;
+    let mut subscription = Subscription::new(house.log.clone(), house.client.clone(), 0);
+    let reader = tokio::spawn(async move {
+        let mut seen = vec![];
+        while seen.len() < 301 {
+            let batch = subscription.next_batch(50).await.expect("a batch");
+            seen.extend(batch.into_iter().map(|event| event.position));
+        }
+        seen
+    });
+    for n in 0..300 {
+        house.raw_text(owner, &format!("text {n}")).await;
+        match n {
+            75 => house.nats.restart_wiped().await.expect("wiped"),
+            150 => house.nats.stop().await,
+            225 => house.nats.start().await.expect("started"),
+            _ => {}
+        }
+    }
+    let seen = tokio::time::timeout(Duration::from_mins(1), reader)
+        .await
+        .expect("the reader gets everything")
+        .expect("the reader");
+    assert_eq!(seen, (1..=301).collect::<Vec<i64>>());
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_that_never_reach_jetstream_are_read_from_the_log() {
+    let house = Arc::new(House::new().await);
+    let relay = house.relay().await;
+    let owner = house.register("a@example.org").await;
+    let mut subscription = Subscription::new(house.log.clone(), house.client.clone(), 0);
+    let first = subscription.next_batch(10).await.expect("a batch");
+    assert_eq!(first.len(), 1);
+    // Purging as fast as the relay publishes drops many on the way.
+    let jetstream = async_nats::jetstream::new(house.client.clone());
+    let purging = tokio::spawn(async move {
+        loop {
+            if let Ok(stream) = jetstream.get_stream("ALTA_EVENTS").await {
+                let _ = stream.purge().await;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let writer = {
+        let house = house.clone();
+        tokio::spawn(async move {
+            for n in 0..200 {
+                house.raw_text(owner, &format!("text {n}")).await;
+            }
+        })
+    };
+    let mut expected = 2;
+    while expected <= 201 {
+        for event in subscription.next_batch(20).await.expect("a batch") {
+            assert_eq!(event.position, expected);
+            expected += 1;
+        }
+    }
+    writer.await.expect("the writer");
+    purging.abort();
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_dropped_wait_loses_nothing() {
+    let house = House::new().await;
+    let relay = house.relay().await;
+    let mut subscription = Subscription::new(house.log.clone(), house.client.clone(), 0);
+    for n in 0..30 {
+        let waited =
+            tokio::time::timeout(Duration::from_millis(n % 7), subscription.next_batch(10)).await;
+        assert!(waited.is_err() || n > 0);
+    }
+    house.register("a@example.org").await;
+    let batch = subscription.next_batch(10).await.expect("a batch");
+    assert_eq!(batch.len(), 1);
+    assert_eq!(batch[0].event_type, "UserRegistered");
+    assert_eq!(batch[0].metadata.ip_address.as_deref(), Some("203.0.113.9"));
+    relay.stop().await;
+}
