@@ -1,0 +1,121 @@
+//! Whether this process lives, can serve, and reaches what it stands on. What to ask is handed in.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::response::IntoResponse;
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use futures::{FutureExt, future::BoxFuture};
+use runtime::clock::Clock;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+type Check = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// What is asked of this process.
+#[derive(Clone)]
+pub struct Health {
+    clock: Clock,
+    services: Vec<(&'static str, Check)>,
+    ready: Check,
+}
+
+#[derive(Serialize)]
+struct Report {
+    status: &'static str,
+    timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services: Option<BTreeMap<&'static str, &'static str>>,
+}
+
+impl Health {
+    /// Ready at once, and standing on nothing.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            services: Vec::new(),
+            ready: Arc::new(|| async { true }.boxed()),
+        }
+    }
+
+    /// Names something that this process stands on (`database`, `nats`, `object_storage`).
+    #[must_use]
+    pub fn service<F>(
+        mut self,
+        name: &'static str,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        self.services
+            .push((name, Arc::new(move || check().boxed())));
+        self
+    }
+
+    /// Says when this process can serve.
+    #[must_use]
+    pub fn ready<F>(mut self, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        self.ready = Arc::new(move || check().boxed());
+        self
+    }
+
+    /// `/health`, `/health/ready` and `/health/live`.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/health", get(overall))
+            .route("/health/ready", get(readiness))
+            .route("/health/live", get(liveness))
+            .with_state(self)
+    }
+
+    fn report(&self, status: &'static str) -> Report {
+        let now: OffsetDateTime = self.clock.now();
+        Report {
+            status,
+            timestamp: now.format(&Rfc3339).unwrap_or_default(),
+            services: None,
+        }
+    }
+}
+
+async fn answers(check: &Check) -> bool {
+    tokio::time::timeout(PATIENCE, check())
+        .await
+        .unwrap_or(false)
+}
+
+async fn overall(State(health): State<Health>) -> Response {
+    let asked = health.services.iter().map(|(name, check)| async {
+        let word = if answers(check).await {
+            "healthy"
+        } else {
+            "unhealthy"
+        };
+        (*name, word)
+    });
+    let services: BTreeMap<_, _> = futures::future::join_all(asked).await.into_iter().collect();
+    let all_well = services.values().all(|word| *word == "healthy");
+    let mut report = health.report(if all_well { "healthy" } else { "degraded" });
+    report.services = Some(services);
+    axum::Json(report).into_response()
+}
+
+async fn readiness(State(health): State<Health>) -> Response {
+    if answers(&health.ready).await {
+        axum::Json(health.report("ready")).into_response()
+    } else {
+        let report = axum::Json(health.report("not_ready"));
+        (StatusCode::SERVICE_UNAVAILABLE, report).into_response()
+    }
+}
+
+async fn liveness(State(health): State<Health>) -> Response {
+    axum::Json(health.report("alive")).into_response()
+}

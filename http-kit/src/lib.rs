@@ -1,0 +1,24 @@
+//! The edge that both APIs share: error envelope, extractors, request ids, headers, tokens,
+//! permissions, paging and health. Knows no aggregate, no event and no read model.
+
+pub mod access_token;
+pub mod client;
+mod cors;
+pub mod edge;
+pub mod error;
+pub mod extract;
+pub mod headers;
+pub mod health;
+mod measure;
+pub mod paging;
+pub mod permissions;
+pub mod request_id;
+pub mod session;
+mod unread;
+
+pub use access_token::{AccessClaims, AccessTokens};
+pub use client::Client;
+pub use edge::{EdgeSettings, edge};
+pub use error::ApiError;
+pub use extract::{Json, JsonOrForm, Path, Query};
+pub use health::Health;

@@ -1,0 +1,198 @@
+//! Pages: keyset cursors for bare arrays, numbered pages for admin lists.
+
+use axum::http::{HeaderValue, Uri};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::ApiError;
+
+const LONGEST_CURSOR: usize = 1_024;
+
+/// `limit` and `cursor` of a list. Take it as a field with `#[serde(flatten)]` or beside another
+/// [`crate::Query`]; check with [`Keyset::limit`] and [`Keyset::after`].
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Keyset {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl Keyset {
+    /// How many rows: 1 to 200, 50 when not given.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub fn limit(&self) -> Result<i64, ApiError> {
+        within("limit", self.limit.as_deref(), 50, 1..=200)
+    }
+
+    /// The row after which the page begins.
+    ///
+    /// # Errors
+    /// 400 for a cursor that is not one of ours.
+    pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
+        self.cursor.as_deref().map(decode).transpose()
+    }
+}
+
+/// `page` and `page_size` of an admin list.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Numbered {
+    page: Option<String>,
+    page_size: Option<String>,
+}
+
+/// A numbered page that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageNumber {
+    /// Which, from 1.
+    pub page: i64,
+    /// How many rows on each.
+    pub page_size: i64,
+}
+
+/// The `meta` of an admin list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PageMeta {
+    /// Which page, from 1.
+    pub page: i64,
+    /// How many rows on each.
+    pub page_size: i64,
+    /// How many rows in all.
+    pub total_count: i64,
+    /// How many pages in all.
+    pub total_pages: i64,
+}
+
+impl Numbered {
+    /// The page asked for: from 1; 1 to 100 rows, 20 when not given.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub fn page(&self) -> Result<PageNumber, ApiError> {
+        Ok(PageNumber {
+            page: within("page", self.page.as_deref(), 1, 1..=1_000_000)?,
+            page_size: within("page_size", self.page_size.as_deref(), 20, 1..=100)?,
+        })
+    }
+}
+
+impl PageNumber {
+    /// How many rows stand before it.
+    pub const fn offset(self) -> i64 {
+        (self.page - 1) * self.page_size
+    }
+
+    /// The `meta` beside its rows.
+    pub const fn meta(self, total_count: i64) -> PageMeta {
+        PageMeta {
+            page: self.page,
+            page_size: self.page_size,
+            total_count,
+            total_pages: (total_count + self.page_size - 1) / self.page_size,
+        }
+    }
+}
+
+fn within(
+    name: &str,
+    given: Option<&str>,
+    default: i64,
+    range: std::ops::RangeInclusive<i64>,
+) -> Result<i64, ApiError> {
+    let number = given.map_or(Some(default), |text| text.parse().ok());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            let words = format!("must be a number from {} to {}", range.start(), range.end());
+            ApiError::bad_parameter(name, words)
+        })
+}
+
+/// A cursor that stands after `row`: opaque to clients, not secret, not signed; whoever reads one
+/// must treat it as any other parameter.
+pub fn encode<T: Serialize>(row: &T) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(row).unwrap_or_default())
+}
+
+/// The row that a cursor stands after.
+///
+/// # Errors
+/// 400 for a cursor that is not one of ours.
+pub fn decode<T: DeserializeOwned>(cursor: &str) -> Result<T, ApiError> {
+    let bytes = (cursor.len() <= LONGEST_CURSOR).then(|| URL_SAFE_NO_PAD.decode(cursor).ok());
+    bytes
+        .flatten()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| ApiError::bad_parameter("cursor", "is not a cursor of this list"))
+}
+
+/// The `Link` header to the next page: the same request (take [`axum::extract::OriginalUri`]) with
+/// another cursor. `None` if the URI cannot stand in a header.
+pub fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
+    let kept = uri.query().unwrap_or_default().split('&');
+    let kept = kept.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let cursor = format!("cursor={cursor}");
+    let query: Vec<&str> = kept.chain([cursor.as_str()]).collect();
+    let link = format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"));
+    HeaderValue::from_str(
+        &link
+            .replace('"', "%22")
+            .replace("rel=%22next%22", "rel=\"next\""),
+    )
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_outside_the_range_are_refused() {
+        let limit = |text: Option<&str>| {
+            Keyset {
+                limit: text.map(str::to_owned),
+                cursor: None,
+            }
+            .limit()
+        };
+        assert_eq!(limit(None), Ok(50));
+        assert_eq!(limit(Some("200")), Ok(200));
+        for bad in ["0", "201", "-1", "x", "", "99999999999999999999"] {
+            assert_eq!(limit(Some(bad)).expect_err(bad).status(), 400);
+        }
+    }
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was() {
+        let row = (5_i64, "a/ä".to_owned());
+        assert_eq!(decode::<(i64, String)>(&encode(&row)), Ok(row));
+        for bad in ["", "!", "bm8", &"A".repeat(5_000)] {
+            assert_eq!(decode::<(i64, String)>(bad).expect_err(bad).status(), 400);
+        }
+    }
+
+    #[test]
+    fn the_next_link_keeps_the_other_parameters() {
+        let uri: Uri = "/api/review?project_id=1&cursor=old&limit=2"
+            .parse()
+            .expect("a URI");
+        let link = next_link(&uri, "new").expect("a header");
+        assert_eq!(
+            link,
+            "</api/review?project_id=1&limit=2&cursor=new>; rel=\"next\""
+        );
+    }
+
+    #[test]
+    fn pages_are_counted_from_one() {
+        let page = Numbered::default().page().expect("defaults");
+        assert_eq!((page.offset(), page.page_size), (0, 20));
+        assert_eq!(page.meta(41).total_pages, 3);
+        assert_eq!(page.meta(0).total_pages, 0);
+        let third = Numbered {
+            page: Some("3".into()),
+            page_size: Some("10".into()),
+        };
+        assert_eq!(third.page().map(PageNumber::offset), Ok(20));
+    }
+}
