@@ -1,0 +1,304 @@
+//! What waits for a decision, and what was said and decided in each round: `review_queue`,
+//! `review_rounds`, `review_comments`.
+
+use crate::projector::{ProjectionError, Projector, unreadable};
+use domain::{
+    ItemType, Personal, Review, Submission,
+    review::{Decision, ReviewEvent},
+    submission::SubmissionEvent,
+};
+use event_store::RecordedEvent;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The projector of the review queue.
+#[derive(Clone, Copy, Debug)]
+pub struct ReviewQueue;
+
+impl Projector for ReviewQueue {
+    const NAME: &'static str = "review_queue";
+    const VERSION: i32 = 1;
+    const CLEAR: &'static str = "TRUNCATE review_queue, review_rounds, review_comments";
+
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        events: &[RecordedEvent],
+    ) -> Result<(), ProjectionError> {
+        for event in events {
+            let (id, at) = (event.aggregate_id, event.recorded_at);
+            if event.is::<Submission>() {
+                item(
+                    tx,
+                    id,
+                    at,
+                    event.decode::<Submission>().map_err(unreadable(event))?,
+                )
+                .await?;
+            } else if event.is::<Review>() {
+                review(
+                    tx,
+                    id,
+                    at,
+                    event.decode::<Review>().map_err(unreadable(event))?,
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn item(
+    tx: &mut PgConnection,
+    id: Uuid,
+    at: OffsetDateTime,
+    event: SubmissionEvent,
+) -> Result<(), sqlx::Error> {
+    match event {
+        SubmissionEvent::DocumentUploaded {
+            project_id,
+            uploaded_by_id,
+            original_filename,
+            ..
+        } => {
+            let title = original_filename.into_value();
+            known(
+                tx,
+                id,
+                ItemType::Document,
+                project_id,
+                uploaded_by_id,
+                title,
+            )
+            .await
+        }
+        SubmissionEvent::VoiceSampleUploaded {
+            project_id,
+            uploaded_by_id,
+            original_filename,
+            ..
+        } => {
+            let title = original_filename.into_value();
+            known(
+                tx,
+                id,
+                ItemType::VoiceSample,
+                project_id,
+                uploaded_by_id,
+                title,
+            )
+            .await
+        }
+        SubmissionEvent::RawTextCreated {
+            project_id,
+            created_by_id,
+            title,
+            ..
+        } => {
+            let title = title.into_value();
+            known(tx, id, ItemType::RawText, project_id, created_by_id, title).await
+        }
+        SubmissionEvent::SubmissionEdited {
+            title: Some(title), ..
+        } => retitled(tx, id, title.into_value()).await,
+        SubmissionEvent::SubmissionSubmitted { round } => {
+            handed_in(tx, id, number(round), at).await
+        }
+        // How a round ends is the review's to say; the rest is no business of the queue.
+        _ => Ok(()),
+    }
+}
+
+async fn review(
+    tx: &mut PgConnection,
+    id: Uuid,
+    at: OffsetDateTime,
+    event: ReviewEvent,
+) -> Result<(), sqlx::Error> {
+    match event {
+        // It waits since it was handed in; that a policy noticed changes nothing.
+        ReviewEvent::ReviewOpened { .. } => Ok(()),
+        ReviewEvent::ReviewClaimed {
+            round,
+            reviewer_id,
+            until,
+        } => claimed(tx, id, number(round), Some((reviewer_id, until))).await,
+        ReviewEvent::ClaimReleased {
+            round,
+            reviewer_id: _,
+        } => claimed(tx, id, number(round), None).await,
+        ReviewEvent::ReviewCommented {
+            round,
+            comment_id,
+            author_id,
+            text,
+        } => {
+            sqlx::query!(
+                "INSERT INTO review_comments (id, item_id, round, author_id, text, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+                comment_id,
+                id,
+                number(round),
+                author_id,
+                text.into_value(),
+                at,
+            )
+            .execute(tx)
+            .await?;
+            Ok(())
+        }
+        ReviewEvent::ReviewDecided {
+            round,
+            decision,
+            reviewer_id,
+            feedback,
+        } => {
+            let ending = Ending {
+                outcome: word(decision),
+                reviewer_id: Some(reviewer_id),
+                feedback: feedback.and_then(Personal::into_value),
+            };
+            ending.write(tx, id, number(round), at).await
+        }
+        ReviewEvent::ReviewWithdrawn { round } => {
+            let ending = Ending {
+                outcome: "withdrawn",
+                reviewer_id: None,
+                feedback: None,
+            };
+            ending.write(tx, id, number(round), at).await
+        }
+    }
+}
+
+fn number(round: u32) -> i32 {
+    i32::try_from(round).unwrap_or(i32::MAX)
+}
+
+/// The word for a decision in tables and the API.
+pub(crate) const fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approve",
+        Decision::Reject => "reject",
+        Decision::RequestChanges => "request_changes",
+    }
+}
+
+async fn known(
+    tx: &mut PgConnection,
+    id: Uuid,
+    item_type: ItemType,
+    project_id: Uuid,
+    submitter_id: Uuid,
+    title: Option<String>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO review_queue (item_id, project_id, item_type, round, title, submitter_id)
+         VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT (item_id) DO NOTHING",
+        id,
+        project_id,
+        item_type.as_str(),
+        title,
+        submitter_id,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn retitled(
+    tx: &mut PgConnection,
+    id: Uuid,
+    title: Option<String>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE review_queue SET title = $2 WHERE item_id = $1",
+        id,
+        title,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn handed_in(
+    tx: &mut PgConnection,
+    id: Uuid,
+    round: i32,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "WITH waiting AS (
+             UPDATE review_queue SET round = $2, submitted_at = $3, claimed_by_id = NULL,
+                                     claimed_until = NULL
+             WHERE item_id = $1 AND round < $2
+             RETURNING project_id
+         )
+         INSERT INTO review_rounds (item_id, round, project_id, submitted_at)
+         SELECT $1, $2, project_id, $3 FROM waiting
+         ON CONFLICT (item_id, round) DO NOTHING",
+        id,
+        round,
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn claimed(
+    tx: &mut PgConnection,
+    id: Uuid,
+    round: i32,
+    claim: Option<(Uuid, OffsetDateTime)>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE review_queue SET claimed_by_id = $3, claimed_until = $4
+         WHERE item_id = $1 AND round = $2 AND submitted_at IS NOT NULL",
+        id,
+        round,
+        claim.map(|claim| claim.0),
+        claim.map(|claim| claim.1),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// How a round ended.
+struct Ending {
+    outcome: &'static str,
+    reviewer_id: Option<Uuid>,
+    feedback: Option<String>,
+}
+
+impl Ending {
+    async fn write(
+        self,
+        tx: &mut PgConnection,
+        id: Uuid,
+        round: i32,
+        at: OffsetDateTime,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "WITH gone AS (
+                 UPDATE review_queue SET submitted_at = NULL, claimed_by_id = NULL,
+                                         claimed_until = NULL
+                 WHERE item_id = $1 AND round = $2
+             )
+             UPDATE review_rounds SET outcome = $3, reviewer_id = $4, feedback = $5, decided_at = $6
+             WHERE item_id = $1 AND round = $2 AND outcome IS NULL",
+            id,
+            round,
+            self.outcome,
+            self.reviewer_id,
+            self.feedback,
+            at,
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}

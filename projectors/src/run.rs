@@ -1,0 +1,140 @@
+//! Keeps all projectors going: each takes the lead for its name, follows the events from its
+//! checkpoint, and starts over with a growing delay after any fault. No event is ever skipped.
+
+use crate::{
+    Access, Analytics, History, ReviewQueue, Submissions,
+    leader::lead,
+    progress,
+    projector::{BATCH, ProjectionError, Projector, catch_up, clear_if_changed},
+};
+use event_store::{Subscription, notify::Heads};
+use runtime::backoff::{Backoff, jitter};
+use sqlx::postgres::PgConnectOptions;
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+
+/// What projectors run on.
+#[derive(Clone)]
+pub struct Settings {
+    /// PostgreSQL: one connection per projector, and one for the metrics.
+    pub connect: PgConnectOptions,
+    /// Opens a subscription to the events after a position.
+    pub subscribe: Arc<dyn Fn(i64) -> Subscription + Send + Sync>,
+    /// Where new positions are announced.
+    pub heads: Heads,
+}
+
+/// Runs all projectors until `shutdown`; what is under way then is finished or rolled back.
+///
+/// Any number of processes may do this at once: for each projector one leads, and another takes over
+/// when it goes away. An error is returned only when a projector's task itself broke.
+pub async fn run(
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> Result<(), tokio::task::JoinError> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keep_going(Access, settings.clone(), shutdown.clone()));
+    tasks.spawn(keep_going(Submissions, settings.clone(), shutdown.clone()));
+    tasks.spawn(keep_going(ReviewQueue, settings.clone(), shutdown.clone()));
+    tasks.spawn(keep_going(Analytics, settings.clone(), shutdown.clone()));
+    tasks.spawn(keep_going(History, settings.clone(), shutdown.clone()));
+    tasks.spawn(progress::report(settings.connect, shutdown));
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+async fn keep_going<P: Projector>(projector: P, settings: Settings, shutdown: CancellationToken) {
+    let mut failures = Failures::default();
+    while !shutdown.is_cancelled() {
+        match follow(&projector, &settings, &shutdown, &mut failures).await {
+            Ok(()) => return,
+            Err(error) => failures.log::<P>(&error),
+        }
+        metrics::counter!("alta_projection_failures_total", "projection" => P::NAME).increment(1);
+        let delay = BACKOFF.delay(failures.in_a_row, jitter());
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(delay) => {}
+        }
+    }
+}
+
+/// What went wrong since the last success, so that a lasting fault is logged once.
+#[derive(Default)]
+struct Failures {
+    in_a_row: u32,
+    position: i64,
+    last: Option<String>,
+}
+
+impl Failures {
+    fn log<P: Projector>(&mut self, error: &ProjectionError) {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let words = error.to_string();
+        if self.last.as_ref() == Some(&words) {
+            return;
+        }
+        tracing::error!(
+            projection = P::NAME,
+            position = self.position,
+            error = words,
+            "{} stands still after position {}: {words}",
+            P::NAME,
+            self.position
+        );
+        self.last = Some(words);
+    }
+
+    fn over<P: Projector>(&mut self, position: i64) {
+        if self.in_a_row > 0 {
+            tracing::info!(
+                projection = P::NAME,
+                position,
+                "{} goes on after {} failures, at position {position}",
+                P::NAME,
+                self.in_a_row
+            );
+        }
+        *self = Self {
+            position,
+            ..Self::default()
+        };
+    }
+}
+
+/// Leads and follows until `shutdown` (`Ok`) or the first fault.
+async fn follow<P: Projector>(
+    projector: &P,
+    settings: &Settings,
+    shutdown: &CancellationToken,
+    failures: &mut Failures,
+) -> Result<(), ProjectionError> {
+    let Some(mut connection) = lead(&settings.connect, P::NAME, shutdown).await? else {
+        return Ok(());
+    };
+    let mut position = clear_if_changed::<P>(&mut connection).await?;
+    failures.position = position;
+    tracing::info!(
+        projection = P::NAME,
+        position,
+        "{} leads from position {position}",
+        P::NAME
+    );
+    settings.heads.projected(P::NAME, position).await;
+    let mut events = (settings.subscribe)(position);
+    loop {
+        let batch = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            batch = events.next_batch(BATCH) => batch?,
+        };
+        position = catch_up(projector, &mut connection, position, &batch).await?;
+        settings.heads.projected(P::NAME, position).await;
+        progress::applied(P::NAME, position, batch.len());
+        failures.over::<P>(position);
+    }
+}

@@ -1,0 +1,158 @@
+//! Every item as it is now: `submissions`. Its status follows the review's decision, not what a
+//! policy adds to the item's own stream later.
+
+mod created;
+mod edits;
+mod processing;
+mod rounds;
+
+use self::{
+    created::Created,
+    edits::{edited, set_deleted},
+    processing::{given_up, queued, succeeded},
+    rounds::{Ending, reopened, submitted},
+};
+use crate::projector::{ProjectionError, Projector, unreadable};
+use domain::{
+    Review, Submission,
+    review::{Decision, ReviewEvent},
+    submission::SubmissionEvent,
+};
+use event_store::RecordedEvent;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The projector of items.
+#[derive(Clone, Copy, Debug)]
+pub struct Submissions;
+
+impl Projector for Submissions {
+    const NAME: &'static str = "submissions";
+    const VERSION: i32 = 1;
+    const CLEAR: &'static str = "TRUNCATE submissions";
+
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        events: &[RecordedEvent],
+    ) -> Result<(), ProjectionError> {
+        for event in events {
+            let seen = Seen {
+                id: event.aggregate_id,
+                version: event.sequence,
+                at: event.recorded_at,
+            };
+            if event.is::<Submission>() {
+                item(
+                    tx,
+                    seen,
+                    event.decode::<Submission>().map_err(unreadable(event))?,
+                )
+                .await?;
+            } else if event.is::<Review>() {
+                review(
+                    tx,
+                    seen,
+                    event.decode::<Review>().map_err(unreadable(event))?,
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What every event says: which item, which event of its stream, when.
+#[derive(Clone, Copy)]
+struct Seen {
+    id: Uuid,
+    version: i64,
+    at: OffsetDateTime,
+}
+
+async fn item(
+    tx: &mut PgConnection,
+    seen: Seen,
+    event: SubmissionEvent,
+) -> Result<(), sqlx::Error> {
+    match event {
+        SubmissionEvent::DocumentUploaded { .. }
+        | SubmissionEvent::VoiceSampleUploaded { .. }
+        | SubmissionEvent::RawTextCreated { .. } => match Created::from_event(event) {
+            Some(created) => created.insert(tx, seen).await,
+            None => Ok(()),
+        },
+        SubmissionEvent::SubmissionEdited {
+            description,
+            title,
+            content,
+            content_ref,
+        } => edited(tx, seen, description, title, content, content_ref).await,
+        SubmissionEvent::SubmissionSubmitted { round } => submitted(tx, seen, round).await,
+        SubmissionEvent::SubmissionWithdrawn { round } => {
+            let back = Ending::withdrawn(round);
+            back.write(tx, seen.id, Some(seen.version), seen.at).await
+        }
+        SubmissionEvent::SubmissionApproved {
+            round,
+            reviewer_id,
+            feedback,
+        } => {
+            let ending = Ending::decided(round, Decision::Approve, reviewer_id, feedback);
+            ending.write(tx, seen.id, Some(seen.version), seen.at).await
+        }
+        SubmissionEvent::SubmissionRejected {
+            round,
+            reviewer_id,
+            feedback,
+        } => {
+            let ending = Ending::decided(round, Decision::Reject, reviewer_id, feedback);
+            ending.write(tx, seen.id, Some(seen.version), seen.at).await
+        }
+        SubmissionEvent::ChangesRequested {
+            round,
+            reviewer_id,
+            feedback,
+        } => {
+            let ending = Ending::decided(round, Decision::RequestChanges, reviewer_id, feedback);
+            ending.write(tx, seen.id, Some(seen.version), seen.at).await
+        }
+        SubmissionEvent::SubmissionReopened {} => reopened(tx, seen).await,
+        SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await,
+        SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await,
+        SubmissionEvent::ProcessingRequested { run_id, .. } => queued(tx, seen, run_id).await,
+        SubmissionEvent::ProcessingSucceeded { .. } => succeeded(tx, seen, event).await,
+        SubmissionEvent::ProcessingFailed {
+            run_id,
+            attempts,
+            error_code,
+            error,
+            ..
+        } => given_up(tx, seen, run_id, "failed", attempts, (&error_code, &error)).await,
+        SubmissionEvent::ProcessingDeadLettered {
+            run_id,
+            attempts,
+            error_code,
+            error,
+            ..
+        } => given_up(tx, seen, run_id, "dead", attempts, (&error_code, &error)).await,
+    }
+}
+
+async fn review(tx: &mut PgConnection, seen: Seen, event: ReviewEvent) -> Result<(), sqlx::Error> {
+    let ending = match event {
+        ReviewEvent::ReviewDecided {
+            round,
+            decision,
+            reviewer_id,
+            feedback,
+        } => Ending::decided(round, decision, reviewer_id, feedback),
+        ReviewEvent::ReviewWithdrawn { round } => Ending::withdrawn(round),
+        ReviewEvent::ReviewOpened { .. }
+        | ReviewEvent::ReviewClaimed { .. }
+        | ReviewEvent::ClaimReleased { .. }
+        | ReviewEvent::ReviewCommented { .. } => return Ok(()),
+    };
+    ending.write(tx, seen.id, None, seen.at).await
+}

@@ -1,0 +1,124 @@
+//! What holds for every projector: the same rows however often and in whatever batches events come.
+
+use crate::everything::everything;
+use crate::story::rows;
+use projectors::{
+    Access, Analytics, History, ProjectionError, Projector, ReviewQueue, Submissions, catch_up,
+    clear_if_changed,
+};
+use serde_json::Value;
+use sqlx::PgPool;
+
+const TABLES: [&str; 14] = [
+    "users",
+    "projects",
+    "project_members",
+    "project_invitations",
+    "submissions",
+    "review_queue",
+    "review_rounds",
+    "review_comments",
+    "analytics_items",
+    "analytics_status_counts",
+    "analytics_contributions_daily",
+    "analytics_rounds",
+    "history",
+    "history_values",
+];
+
+async fn everything_in(pool: &PgPool) -> Vec<(&'static str, Vec<Value>)> {
+    let mut tables = vec![];
+    for table in TABLES {
+        let mut rows = rows(pool, table).await;
+        // A sum that came to nothing may be there or not.
+        rows.retain(|row| row.get("count").is_none_or(|count| count != 0));
+        tables.push((table, rows));
+    }
+    tables
+}
+
+async fn apply_all(pool: &PgPool, batch: usize) {
+    let story = everything();
+    story.applied(&Access, pool, batch).await;
+    story.applied(&Submissions, pool, batch).await;
+    story.applied(&ReviewQueue, pool, batch).await;
+    story.applied(&Analytics, pool, batch).await;
+    story.applied(&History, pool, batch).await;
+}
+
+#[tokio::test]
+async fn twice_is_once() {
+    let pool = test_kit::postgres().await.pool;
+    apply_all(&pool, usize::MAX).await;
+    let once = everything_in(&pool).await;
+    assert!(
+        once.iter()
+            .all(|(table, rows)| !rows.is_empty() || *table == "project_members")
+    );
+    sqlx::query("UPDATE projection_checkpoints SET position = 0")
+        .execute(&pool)
+        .await
+        .expect("checkpoints go back");
+    apply_all(&pool, usize::MAX).await;
+    assert_eq!(everything_in(&pool).await, once);
+}
+
+#[tokio::test]
+async fn one_by_one_is_all_at_once() {
+    let pool = test_kit::postgres().await.pool;
+    apply_all(&pool, usize::MAX).await;
+    let at_once = everything_in(&pool).await;
+    for batch in [1, 3] {
+        let pool = test_kit::postgres().await.pool;
+        apply_all(&pool, batch).await;
+        assert_eq!(everything_in(&pool).await, at_once, "in batches of {batch}");
+    }
+}
+
+#[tokio::test]
+async fn another_version_of_the_code_empties_its_own_tables_and_no_others() {
+    let pool = test_kit::postgres().await.pool;
+    apply_all(&pool, usize::MAX).await;
+    let before = everything_in(&pool).await;
+    sqlx::query("UPDATE projection_checkpoints SET version = 0 WHERE name = 'review_queue'")
+        .execute(&pool)
+        .await
+        .expect("an old version");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let position = clear_if_changed::<ReviewQueue>(&mut connection)
+        .await
+        .expect("cleared");
+    assert_eq!(position, 0);
+    for (table, rows) in everything_in(&pool).await {
+        assert_eq!(
+            rows.is_empty(),
+            table.starts_with("review_") || table == "project_members",
+            "{table}"
+        );
+    }
+    everything().applied(&ReviewQueue, &pool, 7).await;
+    assert_eq!(everything_in(&pool).await, before);
+}
+
+#[tokio::test]
+async fn who_does_not_lead_any_more_writes_nothing() {
+    let pool = test_kit::postgres().await.pool;
+    let story = everything();
+    let mut connection = pool.acquire().await.expect("a connection");
+    let position = clear_if_changed::<Access>(&mut connection)
+        .await
+        .expect("a checkpoint");
+    let (first, rest) = story.events.split_at(3);
+    catch_up(&Access, &mut connection, position, first)
+        .await
+        .expect("leads");
+    let late = catch_up(&Access, &mut connection, position, rest).await;
+    assert!(matches!(late, Err(ProjectionError::LeadLost)), "{late:?}");
+    assert!(rows(&pool, "projects").await.is_empty());
+    let at: i64 = sqlx::query_scalar("SELECT position FROM projection_checkpoints WHERE name = $1")
+        .bind(Access::NAME)
+        .fetch_one(&pool)
+        .await
+        .expect("a checkpoint");
+    assert_eq!(at, 3);
+}

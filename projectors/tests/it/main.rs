@@ -1,0 +1,11 @@
+//! The projectors on a real PostgreSQL: events in, rows out.
+
+mod access;
+mod analytics;
+mod everything;
+mod history;
+mod laws;
+mod review_queue;
+mod running;
+mod story;
+mod submissions;

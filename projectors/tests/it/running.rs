@@ -1,0 +1,314 @@
+//! The projectors as they run: behind a relay, several at once, through faults.
+
+use crate::story::rows;
+use domain::{
+    GlobalRole, Personal, Submission, User,
+    submission::{Description, SubmissionCommand, Text},
+    user::UserCommand,
+};
+use event_store::{
+    Context, EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay,
+};
+use projectors::Settings;
+use runtime::ids::Ids;
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use std::{sync::Arc, time::Duration};
+use test_kit::{TestDatabase, TestNats};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+struct House {
+    database: TestDatabase,
+    _nats: TestNats,
+    client: async_nats::Client,
+    heads: Heads,
+    store: EventStore,
+    log: Log,
+    ids: Ids,
+    _relay: DropGuard,
+}
+
+impl House {
+    async fn new() -> Self {
+        let database = test_kit::postgres().await;
+        let nats = test_kit::nats().await;
+        let client = async_nats::connect(&nats.url).await.expect("a NATS client");
+        let heads = Heads::start(client.clone());
+        let vault = Vault::new(database.pool.clone(), [7; 32]);
+        let ids = Ids::system();
+        let settings = StoreSettings {
+            ids: ids.clone(),
+            address_key: [9; 32],
+            position_timeout: Duration::from_secs(5),
+            applied_timeout: Duration::from_secs(5),
+        };
+        let shutdown = CancellationToken::new();
+        tokio::spawn(relay::run(
+            relay::RelaySettings {
+                pool: database.another_pool(4).await.expect("a pool"),
+                nats: client.clone(),
+                heads: heads.clone(),
+                batch_size: 500,
+            },
+            shutdown.clone(),
+        ));
+        Self {
+            store: EventStore::new(
+                database.pool.clone(),
+                vault.clone(),
+                heads.clone(),
+                settings,
+            ),
+            log: Log::new(database.pool.clone(), vault),
+            _relay: shutdown.drop_guard(),
+            database,
+            _nats: nats,
+            client,
+            heads,
+            ids,
+        }
+    }
+
+    /// Starts all projectors; they end when the guard is dropped.
+    fn projectors(&self) -> DropGuard {
+        let shutdown = CancellationToken::new();
+        let (log, client) = (self.log.clone(), self.client.clone());
+        let connect: PgConnectOptions = self.database.url.parse().expect("a URL");
+        let settings = Settings {
+            connect: connect.options([("role", "alta_projectors")]),
+            subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
+            heads: self.heads.clone(),
+        };
+        tokio::spawn(projectors::run(settings, shutdown.clone()));
+        shutdown.drop_guard()
+    }
+
+    async fn register(&self, email: &str) -> Uuid {
+        let id = self.ids.next();
+        let command = UserCommand::Register {
+            user_id: id,
+            email: email.into(),
+            name: None,
+            global_role: GlobalRole::User,
+            is_verified: true,
+            verification_expires_at: None,
+        };
+        let context = Context {
+            actor_user_id: Some(id),
+            ..Context::default()
+        };
+        self.store
+            .execute::<User>(id, command, &context)
+            .await
+            .expect("a registration");
+        id
+    }
+
+    async fn raw_text(&self) -> Uuid {
+        let id = self.ids.next();
+        let command = SubmissionCommand::CreateRawText {
+            item_id: id,
+            project_id: Uuid::nil(),
+            created_by_id: Uuid::nil(),
+            title: "A title".into(),
+            content: Text::Inline(Personal::new(id, "Some words".into())),
+            description: Description::default(),
+        };
+        let context = Context::default();
+        self.store
+            .execute::<Submission>(id, command, &context)
+            .await
+            .expect("a raw text");
+        id
+    }
+
+    async fn checkpoint(&self, name: &str) -> i64 {
+        sqlx::query_scalar("SELECT position FROM projection_checkpoints WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.database.pool)
+            .await
+            .expect("a checkpoint")
+            .unwrap_or(-1)
+    }
+
+    /// Waits until everything that is committed is projected.
+    async fn settled(&self) {
+        let committed: i64 = sqlx::query_scalar("SELECT count(*) FROM events")
+            .fetch_one(&self.database.pool)
+            .await
+            .expect("a count");
+        for name in [
+            "access",
+            "submissions",
+            "review_queue",
+            "analytics",
+            "history",
+        ] {
+            until(name, async || self.checkpoint(name).await >= committed).await;
+        }
+    }
+}
+
+async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
+    let tries = async {
+        while !reached().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), tries)
+        .await
+        .unwrap_or_else(|_| panic!("never came true: {what}"));
+}
+
+async fn count(pool: &PgPool, table: &str) -> usize {
+    rows(pool, table).await.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_appended_before_and_after_the_start_is_projected_once() {
+    let house = House::new().await;
+    for n in 0..20 {
+        house.register(&format!("before{n}@example.org")).await;
+    }
+    let running = house.projectors();
+    for n in 0..20 {
+        house.register(&format!("after{n}@example.org")).await;
+        house.raw_text().await;
+    }
+    house.settled().await;
+    assert_eq!(count(&house.database.pool, "users").await, 40);
+    assert_eq!(count(&house.database.pool, "submissions").await, 20);
+    assert_eq!(count(&house.database.pool, "history").await, 60);
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_replicas_one_leads_and_the_other_takes_over() {
+    let house = House::new().await;
+    let first = house.projectors();
+    house.register("a@example.org").await;
+    house.settled().await;
+    let second = house.projectors();
+    for n in 0..10 {
+        house.register(&format!("b{n}@example.org")).await;
+    }
+    house.settled().await;
+    drop(first);
+    for n in 0..10 {
+        house.register(&format!("c{n}@example.org")).await;
+    }
+    house.settled().await;
+    assert_eq!(count(&house.database.pool, "users").await, 21);
+    assert_eq!(count(&house.database.pool, "history").await, 21);
+    drop(second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projector_whose_session_is_killed_leads_again_and_loses_nothing() {
+    let house = House::new().await;
+    let running = house.projectors();
+    house.register("a@example.org").await;
+    house.settled().await;
+    let killed: i64 = sqlx::query_scalar(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name IN ('access', 'history')",
+    )
+    .fetch_one(&house.database.pool)
+    .await
+    .expect("a count");
+    assert_eq!(killed, 2);
+    for n in 0..10 {
+        house.register(&format!("b{n}@example.org")).await;
+    }
+    house.settled().await;
+    assert_eq!(count(&house.database.pool, "users").await, 11);
+    assert_eq!(count(&house.database.pool, "history").await, 11);
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_stops_those_who_read_it_and_nobody_else() {
+    let house = House::new().await;
+    let running = house.projectors();
+    house.register("a@example.org").await;
+    house.settled().await;
+    let metadata = serde_json::json!({
+        "event_id": house.ids.next(), "request_id": "r", "correlation_id": "r",
+    });
+    sqlx::query(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version,
+                             payload, metadata)
+         VALUES ('user', $1, 1, 'UserSangASong', '1', '{\"UserSangASong\": {}}', $2)",
+    )
+    .bind(house.ids.next().to_string())
+    .bind(metadata)
+    .execute(&house.database.pool)
+    .await
+    .expect("a strange event");
+    house.raw_text().await;
+    until("the items go on", async || {
+        house.checkpoint("submissions").await == 3
+    })
+    .await;
+    until("the queue goes on", async || {
+        house.checkpoint("review_queue").await == 3
+    })
+    .await;
+    assert_eq!(house.checkpoint("access").await, 1);
+    assert_eq!(house.checkpoint("history").await, 1);
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_made_anew_equals_the_one_that_grew_live() {
+    let house = House::new().await;
+    let running = house.projectors();
+    for n in 0..5 {
+        house.register(&format!("a{n}@example.org")).await;
+        house.raw_text().await;
+    }
+    house.settled().await;
+    let tables = [
+        "users",
+        "submissions",
+        "review_queue",
+        "analytics_status_counts",
+        "history",
+    ];
+    let mut live = vec![];
+    for table in tables {
+        live.push(rows(&house.database.pool, table).await);
+    }
+    drop(running);
+    // Whoever holds a lock leads still; it is gone with its connection.
+    until("nobody leads", async || {
+        let locks: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+             WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND d.datname = current_database()",
+        )
+        .fetch_one(&house.database.pool)
+        .await
+        .expect("a count");
+        locks == 0
+    })
+    .await;
+    sqlx::query("UPDATE projection_checkpoints SET version = 0")
+        .execute(&house.database.pool)
+        .await
+        .expect("an old version");
+    let running = house.projectors();
+    until("the version is new", async || {
+        let old: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM projection_checkpoints WHERE version = 0")
+                .fetch_one(&house.database.pool)
+                .await
+                .expect("a count");
+        old == 0
+    })
+    .await;
+    house.settled().await;
+    for (table, before) in tables.into_iter().zip(live) {
+        assert_eq!(rows(&house.database.pool, table).await, before, "{table}");
+    }
+    drop(running);
+}
