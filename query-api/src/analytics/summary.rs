@@ -1,0 +1,154 @@
+//! How many items of each kind are in each status, and how many came on each day.
+
+use super::{Day, FiguresQuery, contributions, span, written};
+use crate::{
+    QueryApi,
+    answer::Answer,
+    caller::{Caller, Figures},
+    parameters::timeframe,
+    projects::role_in,
+};
+use axum::{extract::State, response::Response};
+use http_kit::{
+    ApiError, Query,
+    permissions::{Action, Verdict},
+};
+use serde::Serialize;
+use sqlx::PgPool;
+use time::Date;
+use uuid::Uuid;
+
+#[derive(Serialize, Default, Clone, Copy)]
+struct Counts {
+    draft: i64,
+    pending_review: i64,
+    approved: i64,
+    rejected: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    document_counts: Counts,
+    voice_sample_counts: Counts,
+    raw_text_counts: Counts,
+    contribution_daily: Vec<Day>,
+    #[serde(flatten)]
+    everything: Option<Everything>,
+}
+
+/// What only the summary over everything has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Everything {
+    total_users: i64,
+    total_projects: i64,
+    user_signup_daily: Vec<Day>,
+}
+
+/// `GET /analytics/summary`: a project's figures; a contributor's own in it; without a project,
+/// everything, for super admins.
+pub(crate) async fn summary(
+    State(api): State<QueryApi>,
+    caller: Caller<Figures>,
+    Query(query): Query<FiguresQuery>,
+) -> Result<Response, ApiError> {
+    let days = span(&api, timeframe(query.timeframe.as_deref())?);
+    let owner_id = match query.project_id {
+        Some(project_id) => whose(&api, &caller, project_id).await?,
+        None => caller.must_administer().map(|()| None)?,
+    };
+    let [document_counts, voice_sample_counts, raw_text_counts] =
+        counts(&api.pool, query.project_id, owner_id).await?;
+    let everything = match query.project_id {
+        Some(_) => None,
+        None => Some(everything(&api.pool, days).await?),
+    };
+    Ok(Answer::at(caller.position).json(Summary {
+        document_counts,
+        voice_sample_counts,
+        raw_text_counts,
+        contribution_daily: contributions(&api.pool, days, query.project_id, owner_id).await?,
+        everything,
+    }))
+}
+
+/// Whose items the caller may see counted in this project: `None` for everybody's.
+async fn whose(
+    api: &QueryApi,
+    caller: &Caller<Figures>,
+    project_id: Uuid,
+) -> Result<Option<Uuid>, ApiError> {
+    let role = role_in(&api.pool, caller, project_id).await?;
+    let may = |own| caller.verdict(Action::SeeContributionFigures, role.as_deref(), own);
+    if may(false) == Verdict::Allow {
+        return Ok(None);
+    }
+    may(true).check()?;
+    Ok(Some(caller.id()))
+}
+
+/// Counts of documents, voice samples and raw texts.
+async fn counts(
+    pool: &PgPool,
+    project_id: Option<Uuid>,
+    owner_id: Option<Uuid>,
+) -> Result<[Counts; 3], sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT item_type, status, sum(count)::bigint AS "count!" FROM analytics_status_counts
+           WHERE ($1::uuid IS NULL OR project_id = $1) AND ($2::uuid IS NULL OR owner_id = $2)
+           GROUP BY item_type, status"#,
+        project_id,
+        owner_id,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut counts = [Counts::default(); 3];
+    for row in rows {
+        let of = match row.item_type.as_str() {
+            "document" => &mut counts[0],
+            "voice_sample" => &mut counts[1],
+            _ => &mut counts[2],
+        };
+        match row.status.as_str() {
+            "draft" => of.draft = row.count,
+            "pending_review" => of.pending_review = row.count,
+            "approved" => of.approved = row.count,
+            _ => of.rejected = row.count,
+        }
+    }
+    Ok(counts)
+}
+
+/// People and projects. Closed accounts and deleted projects do not count, except among the
+/// sign-ups: those happened.
+async fn everything(pool: &PgPool, (first, last): (Date, Date)) -> Result<Everything, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT d.day::date AS "day!", count(u.id) AS "count!",
+                  (SELECT count(*) FROM users WHERE NOT deactivated) AS "total_users!",
+                  (SELECT count(*) FROM projects WHERE NOT deleted) AS "total_projects!"
+           FROM generate_series($1::date, $2::date, interval '1 day') AS d(day)
+           LEFT JOIN users u
+                  ON u.created_at >= d.day::date::timestamp AT TIME ZONE 'UTC'
+                 AND u.created_at < (d.day::date + 1)::timestamp AT TIME ZONE 'UTC'
+           GROUP BY d.day ORDER BY d.day"#,
+        first,
+        last,
+    )
+    .fetch_all(pool)
+    .await?;
+    let totals = rows
+        .first()
+        .map_or((0, 0), |row| (row.total_users, row.total_projects));
+    Ok(Everything {
+        total_users: totals.0,
+        total_projects: totals.1,
+        user_signup_daily: rows
+            .into_iter()
+            .map(|row| Day {
+                day: written(row.day),
+                count: row.count,
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,90 @@
+//! One item's row with what decides who may read it.
+
+use crate::caller::Caller;
+use http_kit::{ApiError, permissions::Action};
+use serde_json::Value;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A row of `submissions`, and the caller's role in its project.
+pub(crate) struct ItemRow {
+    pub id: Uuid,
+    pub item_type: String,
+    pub project_id: Uuid,
+    pub owner_id: Uuid,
+    pub status: String,
+    pub round: i32,
+    pub version: i64,
+    pub deleted: bool,
+    pub original_filename: Option<String>,
+    pub title: Option<String>,
+    pub content: Option<String>,
+    pub content_key: Option<String>,
+    pub object_key: Option<String>,
+    pub gcs_uri: Option<String>,
+    pub sha256: Option<String>,
+    pub size_bytes: Option<i64>,
+    pub media_type: Option<String>,
+    pub pages: Option<i32>,
+    pub duration_seconds: Option<f64>,
+    pub is_raw: bool,
+    pub domain: Option<String>,
+    pub language: Option<String>,
+    pub tags: Option<Value>,
+    pub extra_metadata: Option<Value>,
+    pub processed_text: Option<String>,
+    pub text_key: Option<String>,
+    pub result: Option<Value>,
+    pub result_key: Option<String>,
+    pub confidence: Option<f64>,
+    pub detected_language: Option<String>,
+    pub processed: bool,
+    pub engine: Option<String>,
+    pub submitted_at: Option<OffsetDateTime>,
+    pub reviewed_by_id: Option<Uuid>,
+    pub feedback: Option<String>,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+    pub role: Option<String>,
+}
+
+/// The row of an item in a project that exists, even if the item is deleted.
+///
+/// # Errors
+/// 404 when there is none.
+pub(crate) async fn load(pool: &PgPool, id: Uuid, caller_id: Uuid) -> Result<ItemRow, ApiError> {
+    sqlx::query_as!(
+        ItemRow,
+        r#"SELECT s.id, s.item_type, s.project_id, s.owner_id, s.status, s.round, s.version, s.deleted,
+                  s.original_filename, s.title, s.content, s.content_key, s.object_key, s.gcs_uri,
+                  s.sha256, s.size_bytes, s.media_type, s.pages, s.duration_seconds, s.is_raw,
+                  s.domain, s.language, s.tags, s.extra_metadata, s.processed_text, s.text_key,
+                  s.result, s.result_key, s.confidence, s.detected_language, s.processed, s.engine,
+                  s.submitted_at, s.reviewed_by_id, s.feedback, s.created_at, s.updated_at,
+                  m.role AS "role?"
+           FROM submissions s
+           JOIN projects p ON p.id = s.project_id AND NOT p.deleted
+           LEFT JOIN project_members m ON m.project_id = s.project_id AND m.user_id = $2
+           WHERE s.id = $1"#,
+        id,
+        caller_id,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or_else(ApiError::not_found)
+}
+
+/// Refuses whoever may not read the item as it is now.
+///
+/// # Errors
+/// 404, or 403 for a member who may know of it.
+pub(crate) fn may_read<R>(caller: &Caller<R>, item: &ItemRow) -> Result<(), ApiError> {
+    let action = if item.status == "draft" || item.deleted {
+        Action::ReadDraft
+    } else {
+        Action::ReadSubmitted
+    };
+    let own = item.owner_id == caller.id();
+    caller.verdict(action, item.role.as_deref(), own).check()
+}

@@ -1,0 +1,191 @@
+//! Nobody reads older than they have written. One statement says who asks, what they wrote last, and
+//! how far the projections are; whoever is ahead of them waits, and is told so rather than misled
+//! when that takes too long.
+//!
+//! "Wrote last" is two questions: the position of the caller's newest numbered event, and whether
+//! there are events of theirs that the relay has not numbered yet. News from the projectors ends a
+//! wait; what counts is the next answer of the same statement.
+
+use crate::{ProjectionWatch, QueryApi, caller::Account};
+use axum::http::StatusCode;
+use futures::future::select_all;
+use http_kit::{AccessClaims, ApiError};
+use sqlx::PgPool;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+/// How long a wait lasts at most before the tables are asked again.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The caller's account, and the position that all of `projections` have passed, once they show
+/// everything that the caller wrote.
+///
+/// # Errors
+/// 401 for whoever may not act (any more), 503 `READ_MODEL_BEHIND` when the projections do not come
+/// far enough in time.
+pub(crate) async fn fresh(
+    api: &QueryApi,
+    claims: &AccessClaims,
+    projections: &'static [&'static str],
+) -> Result<(Account, i64), ApiError> {
+    let deadline = Instant::now() + api.read_your_writes_timeout;
+    let mut waited = false;
+    loop {
+        // Listens before it looks, so that no news is missed in between.
+        let news = News::listen(&api.watch, projections);
+        let seen = look(&api.pool, claims, api.clock.now(), projections).await?;
+        if !seen.stands {
+            return Err(ApiError::unauthenticated());
+        }
+        match seen.account {
+            Some(account) if seen.reached >= seen.wrote && !seen.unnumbered => {
+                if waited {
+                    metrics::counter!("alta_reads_waited_total").increment(1);
+                }
+                return account.map(|account| (account, seen.reached));
+            }
+            // A session without an account: its registration is not projected yet.
+            _ if Instant::now() < deadline => {}
+            None if seen.reached >= seen.wrote && !seen.unnumbered => {
+                return Err(ApiError::unauthenticated());
+            }
+            _ => return Err(behind()),
+        }
+        waited = true;
+        let target = (!seen.unnumbered).then_some(seen.wrote);
+        news.wait(target, POLL.min(deadline - Instant::now())).await;
+    }
+}
+
+/// 503: nothing is wrong with the request, but an answer now would be stale.
+fn behind() -> ApiError {
+    metrics::counter!("alta_reads_refused_behind_total").increment(1);
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "READ_MODEL_BEHIND",
+        "What you have written does not show yet. Try again in a moment.",
+    )
+    .with_retry_after(1)
+}
+
+/// What the one statement says.
+struct Seen {
+    /// The session was neither ended nor ran out.
+    stands: bool,
+    /// The account, or the refusal of one that may not act.
+    account: Option<Result<Account, ApiError>>,
+    /// The position of the caller's newest numbered event.
+    wrote: i64,
+    /// There are newer ones without a position.
+    unnumbered: bool,
+    /// What all projections have passed.
+    reached: i64,
+}
+
+/// The look-up in `event_log` stands in a scalar subquery, because the planner would make a join of
+/// `NOT EXISTS` and read the whole log for a caller with many events.
+async fn look(
+    pool: &PgPool,
+    claims: &AccessClaims,
+    now: OffsetDateTime,
+    projections: &[&str],
+) -> Result<Seen, ApiError> {
+    let names: Vec<String> = projections.iter().map(|&name| name.to_owned()).collect();
+    let row = sqlx::query!(
+        r#"SELECT
+               EXISTS (SELECT 1 FROM sessions
+                       WHERE session_id = $1 AND user_id = $2 AND revoked_at IS NULL
+                         AND expires_at > $3) AS "stands!",
+               coalesce((SELECT position FROM actor_positions WHERE actor_user_id = $2::uuid::text), 0)
+                   AS "wrote!",
+               EXISTS (SELECT 1 FROM events e
+                       WHERE e.metadata ->> 'actor_user_id' = $2::uuid::text
+                         AND e.id > (SELECT low_id FROM sequencer_state)
+                         AND (SELECT l.position FROM event_log l WHERE l.event_id = e.id) IS NULL)
+                   AS "unnumbered!",
+               (SELECT CASE WHEN count(*) = cardinality($4::text[]) THEN min(position) ELSE 0 END
+                FROM projection_checkpoints WHERE name = ANY($4)) AS "reached!",
+               u.id AS "id?", u.email, u.name, u.is_verified AS "is_verified?",
+               u.global_role AS "global_role?", u.suspended OR u.deactivated AS "barred?",
+               u.created_at AS "created_at?", u.updated_at AS "updated_at?"
+           FROM (VALUES (1)) AS one LEFT JOIN users u ON u.id = $2"#,
+        claims.sid,
+        claims.sub,
+        now,
+        &names,
+    )
+    .fetch_one(pool)
+    .await?;
+    let account = match (
+        row.id,
+        row.is_verified,
+        row.global_role,
+        row.created_at,
+        row.updated_at,
+    ) {
+        (Some(id), Some(is_verified), Some(global_role), Some(created_at), Some(updated_at)) => {
+            Some(Account {
+                id,
+                email: row.email,
+                name: row.name,
+                is_verified,
+                global_role,
+                created_at,
+                updated_at,
+            })
+        }
+        _ => None,
+    };
+    let barred = row.barred.unwrap_or(false);
+    Ok(Seen {
+        stands: row.stands,
+        account: account.map(|account| {
+            if barred {
+                Err(ApiError::unauthenticated())
+            } else {
+                Ok(account)
+            }
+        }),
+        wrote: row.wrote,
+        unnumbered: row.unnumbered,
+        reached: row.reached,
+    })
+}
+
+/// News of the projections that a read is about.
+struct News(Vec<tokio::sync::watch::Receiver<i64>>);
+
+impl News {
+    fn listen(watch: &ProjectionWatch, projections: &[&str]) -> Self {
+        let mut receivers: Vec<_> = projections.iter().map(|&name| watch(name)).collect();
+        for receiver in &mut receivers {
+            receiver.mark_unchanged();
+        }
+        Self(receivers)
+    }
+
+    /// Waits until all are said to have passed `target` (without one: until any has moved), at most
+    /// `longest`.
+    async fn wait(mut self, target: Option<i64>, longest: Duration) {
+        let _ = tokio::time::timeout(longest, async {
+            let Some(target) = target else {
+                let moved = self
+                    .0
+                    .iter_mut()
+                    .map(|receiver| Box::pin(receiver.changed()));
+                if select_all(moved).await.0.is_err() {
+                    // Nobody tells any more; the time-out ends the wait.
+                    std::future::pending::<()>().await;
+                }
+                return;
+            };
+            for receiver in &mut self.0 {
+                if receiver.wait_for(|at| *at >= target).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,84 @@
+//! How values are written in JSON: times in UTC with a `Z` and up to microseconds, seconds to the
+//! millisecond.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+/// A point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct Time(pub OffsetDateTime);
+
+impl Time {
+    /// RFC 3339, UTC, ending in `Z`.
+    pub(crate) fn text(self) -> String {
+        // Years beyond 9999 alone cannot be written, and PostgreSQL gave us this one.
+        self.0
+            .to_offset(UtcOffset::UTC)
+            .format(&Rfc3339)
+            .unwrap_or_default()
+    }
+}
+
+impl From<OffsetDateTime> for Time {
+    fn from(at: OffsetDateTime) -> Self {
+        Self(at)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+/// A time that may be absent.
+pub(crate) fn time(at: Option<OffsetDateTime>) -> Option<Time> {
+    at.map(Time)
+}
+
+/// Seconds, rounded to milliseconds; a whole number when they are whole.
+pub(crate) fn seconds(seconds: Option<f64>) -> Value {
+    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) else {
+        return Value::Null;
+    };
+    let rounded = (seconds * 1_000.0).round() / 1_000.0;
+    if rounded.fract() == 0.0 && rounded.abs() < 1e15 {
+        json!(rounded as i64)
+    } else {
+        json!(rounded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn times_are_written_in_utc_with_a_z_and_no_needless_digits() {
+        let text = |at| Time(at).text();
+        assert_eq!(
+            text(datetime!(2026-01-15 12:30:00 +2)),
+            "2026-01-15T10:30:00Z"
+        );
+        assert_eq!(
+            text(datetime!(2026-01-15 10:30:00.123456 UTC)),
+            "2026-01-15T10:30:00.123456Z"
+        );
+        assert_eq!(
+            text(datetime!(2026-01-15 10:30:00.1 UTC)),
+            "2026-01-15T10:30:00.1Z"
+        );
+    }
+
+    #[test]
+    fn seconds_are_whole_numbers_where_they_are_whole() {
+        assert_eq!(seconds(Some(3.0)).to_string(), "3");
+        assert_eq!(seconds(Some(2.999_96)).to_string(), "3");
+        assert_eq!(seconds(Some(4.141_592)).to_string(), "4.142");
+        assert_eq!(seconds(Some(f64::NAN)), Value::Null);
+        assert_eq!(seconds(None), Value::Null);
+    }
+}

@@ -1,0 +1,15 @@
+//! The query side over HTTP, behind the real edge: seeded through the event store, filled by the
+//! projectors, on private servers.
+
+mod access;
+mod analytics;
+mod deeds;
+mod downloads;
+mod freshness;
+mod history;
+mod house;
+mod items;
+mod lists;
+mod ops;
+mod processing;
+mod review;

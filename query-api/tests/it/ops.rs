@@ -1,0 +1,123 @@
+//! How the service itself is.
+
+use crate::house::{House, Person, keys};
+use axum::{body::Body, http::Request};
+use serde_json::json;
+use std::time::Duration;
+use uuid::Uuid;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn projections_and_dead_letters_are_for_super_admins() {
+    let (house, _running) = House::new().await;
+    let (amina, root) = (house.person("amina").await, house.super_admin("root").await);
+    house.settled().await;
+    for path in ["/ops/projections", "/ops/dead-letters", "/health/detailed"] {
+        assert_eq!(
+            house.get(&amina, path).await.refusal(),
+            (403, "FORBIDDEN".into()),
+            "{path}"
+        );
+    }
+    let projections = house.get(&root, "/ops/projections").await.ok();
+    let fields = [
+        "lag_events",
+        "lag_seconds",
+        "name",
+        "position",
+        "state",
+        "version",
+    ];
+    assert_eq!(keys(&projections[0]), fields);
+    let names: Vec<_> = projections
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|p| p["name"].clone())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "access",
+            "analytics",
+            "history",
+            "review_queue",
+            "submissions"
+        ]
+    );
+    assert_eq!(projections[0]["lag_events"], 0);
+    assert_eq!(projections[0]["state"], "live");
+    for n in 1..=3_u8 {
+        sqlx::query(
+            "INSERT INTO jobs (job_id, kind, source_event_id, item_id, task, state, attempts,
+                               error_code, last_error, run_after, created_at, finished_at)
+             VALUES ($1, 'ocr', $1, $1, '{}', 'dead', 4, 'ENGINE_FAILED', 'It failed.', now(), now(),
+                     now())",
+        )
+        .bind(Uuid::from_u128(n.into()))
+        .execute(&house.database.pool)
+        .await
+        .expect("a job");
+    }
+    let first = house.get(&root, "/ops/dead-letters?limit=2").await;
+    let letters = first.ok();
+    assert_eq!(
+        keys(&letters[0]),
+        [
+            "attempts",
+            "error",
+            "error_code",
+            "failed_at",
+            "id",
+            "item_id",
+            "kind",
+            "project_id",
+        ]
+    );
+    assert_eq!(letters[0]["id"], json!(Uuid::from_u128(3)));
+    let rest = house
+        .get(&root, &first.next().expect("a next page"))
+        .await
+        .ok();
+    assert_eq!(rest.as_array().map(Vec::len), Some(1));
+    let health = house.get(&root, "/health/detailed").await.ok();
+    assert_eq!(health["status"], "healthy");
+    assert_eq!(
+        health["queues"],
+        json!([{"kind": "ocr", "state": "dead", "count": 3}])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_side_is_ready_when_all_projections_have_begun() {
+    let house = House::without_projectors(Duration::ZERO).await;
+    let ready = async || {
+        let request = Request::get("/api/health/ready")
+            .body(Body::empty())
+            .expect("a request");
+        house.ask(request).await.status.as_u16()
+    };
+    assert_eq!(ready().await, 503);
+    let _running = house.projectors();
+    house.settled().await;
+    let begun = async {
+        while ready().await != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), begun)
+        .await
+        .expect("it becomes ready");
+    let request = Request::get("/health")
+        .body(Body::empty())
+        .expect("a request");
+    let health = house.ask(request).await.ok();
+    let all = json!({"database": "healthy", "nats": "healthy", "object_storage": "healthy"});
+    assert_eq!(health["services"], all);
+    let nobody = Person {
+        id: Uuid::nil(),
+        email: String::new(),
+        session_id: Uuid::nil(),
+        token: String::new(),
+    };
+    assert_eq!(house.get(&nobody, "/nowhere").await.refusal().0, 404);
+}

@@ -1,0 +1,121 @@
+//! How far recognition of an item is.
+
+use crate::house::{House, keys};
+use domain::submission::{ProcessingOutcome, SubmissionCommand};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_seen_from_the_queue_to_its_end() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    let project = house.project(&amina, "Letters").await;
+    let id = house.document(&amina, project, "letter.pdf", b"%PDF").await;
+    let path = format!("/processing/status/{id}?item_type=document");
+    let shown = house.get(&amina, &path).await.ok();
+    assert_eq!(
+        keys(&shown),
+        [
+            "has_content",
+            "id",
+            "processed",
+            "processing",
+            "status",
+            "type"
+        ]
+    );
+    assert_eq!(
+        shown["processing"],
+        json!({
+            "state": "queued", "attempts": 0, "error_code": null, "last_error": null,
+            "started_at": null, "finished_at": null, "engine": null,
+        })
+    );
+    sqlx::query(
+        "INSERT INTO jobs (job_id, kind, source_event_id, item_id, task, state, attempts, last_error,
+                           run_after, created_at, started_at)
+         VALUES ($1, 'ocr', $1, $1, '{}', 'running', 2, 'It stumbled.', now(), now(),
+                 '2026-01-15T10:00:00Z')",
+    )
+    .bind(id)
+    .execute(&house.database.pool)
+    .await
+    .expect("a job");
+    let running = house.get(&amina, &path).await.ok();
+    assert_eq!(running["processing"]["state"], "running");
+    assert_eq!(running["processing"]["attempts"], 2);
+    assert_eq!(running["processing"]["last_error"], "It stumbled.");
+    assert_eq!(running["processing"]["started_at"], "2026-01-15T10:00:00Z");
+    house
+        .processed(&amina, id, "Dear Sir", json!({"pages": []}))
+        .await;
+    let done = house.get(&amina, &path).await.ok();
+    assert_eq!(
+        (&done["processed"], &done["has_content"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(done["processing"]["state"], "succeeded");
+    assert_eq!(done["processing"]["attempts"], 1);
+    assert_eq!(done["processing"]["engine"], "tesseract");
+    assert_ne!(done["processing"]["finished_at"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_given_up_says_why() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    let project = house.project(&amina, "Letters").await;
+    let id = house.voice(&amina, project, 1.0).await;
+    let outcome = ProcessingOutcome::DeadLettered {
+        attempts: 4,
+        error_code: "ENGINE_FAILED".into(),
+        error: "The engine failed.".into(),
+    };
+    house
+        .item(
+            &amina,
+            id,
+            SubmissionCommand::RecordProcessing {
+                run_id: id,
+                outcome,
+            },
+        )
+        .await;
+    let shown = house
+        .get(&amina, &format!("/processing/status/{id}"))
+        .await
+        .ok();
+    assert_eq!(shown["processing"]["state"], "dead");
+    assert_eq!(shown["processing"]["attempts"], 4);
+    assert_eq!(shown["processing"]["error_code"], "ENGINE_FAILED");
+    assert_eq!(shown["processing"]["last_error"], "The engine failed.");
+    assert_eq!(shown["has_content"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_processed_says_so_and_what_is_not_there_is_not_found() {
+    let (house, _running) = House::new().await;
+    let (amina, bilal) = (house.person("amina").await, house.person("bilal").await);
+    let project = house.project(&amina, "Letters").await;
+    let id = house.raw_text(&amina, project, "Rain").await;
+    let shown = house
+        .get(&amina, &format!("/processing/status/{id}"))
+        .await
+        .ok();
+    assert_eq!(
+        (&shown["has_content"], &shown["processing"]),
+        (&json!(true), &Value::Null)
+    );
+    house.settled().await;
+    assert_eq!(
+        house
+            .get(&bilal, &format!("/processing/status/{id}"))
+            .await
+            .refusal()
+            .0,
+        404
+    );
+    let other = format!("/processing/status/{id}?item_type=document");
+    assert_eq!(house.get(&amina, &other).await.refusal().0, 404);
+    let odd = format!("/processing/status/{id}?item_type=odd");
+    assert_eq!(house.get(&amina, &odd).await.refusal().0, 400);
+}
