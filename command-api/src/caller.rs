@@ -1,0 +1,245 @@
+//! Who asks, and what they may: from the access token, the session, and the streams of the account
+//! and the project. A right that was taken away is gone with the next request.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use domain::{
+    GlobalRole, ItemType, ProjectMembership, Submission, User,
+    project_membership::Project,
+    submission::{Item, Status},
+    user::Standing,
+};
+use event_store::Context;
+use http_kit::{
+    AccessClaims, ApiError, Client,
+    permissions::{self, Action, verdict},
+    session,
+};
+use uuid::Uuid;
+
+use crate::{
+    CommandApi,
+    answer::Stop,
+    dispatch,
+    idempotency::{Key, StoreKey},
+    projects, submissions,
+};
+
+/// A good access token; nothing else is checked yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Bearer {
+    claims: AccessClaims,
+    client: Client,
+}
+
+impl FromRequestParts<CommandApi> for Bearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &CommandApi) -> Result<Self, ApiError> {
+        Ok(Self {
+            claims: api.access.verify_bearer(&parts.headers)?,
+            client: Client::of(parts),
+        })
+    }
+}
+
+/// An account that may act.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub user_id: Uuid,
+    pub session_id: Uuid,
+    pub standing: Standing,
+    pub client: Client,
+}
+
+/// An item with who asks for it and where it belongs.
+pub(crate) struct Held {
+    pub caller: Caller,
+    pub item: Item,
+    pub version: u64,
+    pub project: Project,
+}
+
+impl Caller {
+    /// The context of the caller's commands.
+    pub fn context(&self) -> Context {
+        dispatch::context(&self.client, Some(self.user_id))
+    }
+
+    /// Whose idempotency keys these are.
+    pub fn identity(&self) -> String {
+        self.user_id.to_string()
+    }
+
+    /// Refuses what the caller's roles do not allow.
+    pub fn must(
+        &self,
+        action: Action,
+        project: Option<&Project>,
+        own: bool,
+    ) -> Result<(), ApiError> {
+        let global = match self.standing.global_role {
+            GlobalRole::User => permissions::GlobalRole::User,
+            GlobalRole::SuperAdmin => permissions::GlobalRole::SuperAdmin,
+        };
+        let member = project.and_then(|project| project.members.get(&self.user_id));
+        let role = member.and_then(|member| permissions::ProjectRole::of(member.role.as_str()));
+        verdict(action, global, role, own).check()
+    }
+
+    /// Refuses everybody but super admins.
+    pub fn must_administer(&self) -> Result<(), ApiError> {
+        self.must(Action::Administer, None, false)
+    }
+}
+
+impl Held {
+    /// Whether the item is the caller's.
+    pub fn own(&self) -> bool {
+        self.item.owner_id == self.caller.user_id
+    }
+
+    /// Refuses who may not read it; nobody else may know of it.
+    pub fn must_read(&self) -> Result<(), ApiError> {
+        // What was never handed in is a draft; what was is known to reviewers even if it came back.
+        let draft = self.item.status == Status::Draft && self.item.rounds == 0;
+        let action = if draft {
+            Action::ReadDraft
+        } else {
+            Action::ReadSubmitted
+        };
+        self.must(action)
+    }
+
+    /// Refuses who may not change it.
+    pub fn must_change(&self) -> Result<(), ApiError> {
+        let draft = self.item.status == Status::Draft;
+        self.must(if draft {
+            Action::ChangeDraft
+        } else {
+            Action::ChangeSubmitted
+        })
+    }
+
+    /// Refuses what the caller's roles do not allow with this item.
+    pub fn must(&self, action: Action) -> Result<(), ApiError> {
+        let verdict = self.caller.must(action, Some(&self.project), self.own());
+        verdict.map_err(|error| match error.status() {
+            axum::http::StatusCode::NOT_FOUND => submissions::not_found(),
+            _ => error,
+        })
+    }
+
+    /// Refuses an item of another type: under that path it is not there.
+    pub fn must_be(&self, item_type: Option<ItemType>) -> Result<(), ApiError> {
+        match item_type {
+            Some(item_type) if item_type != self.item.item_type => Err(submissions::not_found()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl CommandApi {
+    /// Who asks, if they may still act.
+    pub(crate) async fn caller(&self, bearer: Bearer) -> Result<Caller, Stop> {
+        let (stands, user) = tokio::join!(
+            session::must_stand(self.store.pool(), &bearer.claims, self.clock.now()),
+            self.store.load::<User>(bearer.claims.sub),
+        );
+        stands?;
+        Ok(active(bearer, user?.aggregate)?)
+    }
+
+    /// Who asks about which project; 404 for a project that is not there. A repeat is answered
+    /// before that: what the first time did may have hidden the project.
+    pub(crate) async fn in_project(
+        &self,
+        bearer: Bearer,
+        project_id: Uuid,
+        key: Option<Key>,
+    ) -> Result<(Caller, Project, StoreKey), Stop> {
+        let (caller, project, key) = self.in_any_project(bearer, project_id, key).await?;
+        match project {
+            ProjectMembership::Created(project) if !project.deleted => Ok((caller, project, key)),
+            _ => Err(projects::not_found().into()),
+        }
+    }
+
+    /// Who asks about which project, deleted ones too.
+    pub(crate) async fn in_any_project(
+        &self,
+        bearer: Bearer,
+        project_id: Uuid,
+        key: Option<Key>,
+    ) -> Result<(Caller, ProjectMembership, StoreKey), Stop> {
+        let (stands, both) = tokio::join!(
+            session::must_stand(self.store.pool(), &bearer.claims, self.clock.now()),
+            self.store
+                .load_two::<User, ProjectMembership>(bearer.claims.sub, project_id),
+        );
+        stands?;
+        let (user, project) = both?;
+        let caller = active(bearer, user.aggregate)?;
+        let key = self.begin(key, &caller.identity()).await?;
+        Ok((caller, project.aggregate, key))
+    }
+
+    /// Who asks about which item, deleted ones too. What they may is not checked yet; a repeat is
+    /// answered at once.
+    pub(crate) async fn with_item(
+        &self,
+        bearer: Bearer,
+        item_id: Uuid,
+        key: Option<Key>,
+    ) -> Result<(Held, StoreKey), Stop> {
+        let (stands, both) = tokio::join!(
+            session::must_stand(self.store.pool(), &bearer.claims, self.clock.now()),
+            self.store
+                .load_two::<User, Submission>(bearer.claims.sub, item_id),
+        );
+        stands?;
+        let (user, submission) = both?;
+        let caller = active(bearer, user.aggregate)?;
+        let key = self.begin(key, &caller.identity()).await?;
+        Ok((self.hold(caller, submission).await?, key))
+    }
+
+    /// The same for a caller who is known already.
+    pub(crate) async fn hold(
+        &self,
+        caller: Caller,
+        submission: event_store::Loaded<Submission>,
+    ) -> Result<Held, Stop> {
+        let Submission::Created(item) = submission.aggregate else {
+            return Err(submissions::not_found().into());
+        };
+        let project = self
+            .store
+            .load::<ProjectMembership>(item.project_id)
+            .await?
+            .aggregate;
+        match project {
+            ProjectMembership::Created(project) if !project.deleted => Ok(Held {
+                caller,
+                item,
+                version: submission.version,
+                project,
+            }),
+            _ => Err(submissions::not_found().into()),
+        }
+    }
+}
+
+fn active(bearer: Bearer, user: User) -> Result<Caller, ApiError> {
+    let User::Registered(standing) = user else {
+        return Err(ApiError::unauthenticated());
+    };
+    if !standing.is_active() {
+        return Err(ApiError::unauthenticated());
+    }
+    Ok(Caller {
+        user_id: bearer.claims.sub,
+        session_id: bearer.claims.sid,
+        standing,
+        client: bearer.client,
+    })
+}

@@ -1,0 +1,173 @@
+//! From a command to an answer: who asks, the append, the refusal in the caller's words, the
+//! position.
+
+use axum::http::{HeaderMap, StatusCode, header};
+use cqrs_es::Aggregate;
+use event_store::{Also, Appended, Context, DispatchError, RowId};
+use http_kit::{ApiError, Client};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    CommandApi,
+    answer::{Answer, Stop, store_failed},
+    idempotency::key_reused,
+};
+
+/// How a rule's refusal is put to callers.
+pub(crate) trait Refusal {
+    fn refusal(self) -> ApiError;
+}
+
+/// The context of a command by `actor`, as part of the client's request.
+pub(crate) fn context(client: &Client, actor: Option<Uuid>) -> Context {
+    Context {
+        actor_user_id: actor,
+        request_id: client.request_id.clone(),
+        correlation_id: client.request_id.clone(),
+        causation_id: None,
+        traceparent: client.traceparent.clone(),
+        ip_address: client.ip_address.map(|address| address.to_string()),
+        user_agent: client.user_agent.clone(),
+        expected_version: None,
+    }
+}
+
+impl CommandApi {
+    /// Appends what the command leads to, or stops with the refusal or the first answer.
+    pub(crate) async fn carry_out<A>(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: &Context,
+        also: Also,
+    ) -> Result<Appended<A>, Stop>
+    where
+        A: Aggregate<Services = ()>,
+        A::Command: Clone,
+        A::Error: Refusal,
+    {
+        match self
+            .store
+            .execute_with::<A>(id, command, context, also)
+            .await
+        {
+            Ok(appended) => Ok(appended),
+            Err(DispatchError::Replayed(first)) => Err(self.again(first).await),
+            Err(error) => Err(refusal(error).into()),
+        }
+    }
+
+    /// The position of what was appended, once it has one.
+    pub(crate) async fn position(&self, last_row: Option<RowId>) -> Option<i64> {
+        self.store.position_of(last_row?).await
+    }
+
+    /// The answer after an append.
+    pub(crate) async fn answer<A: Aggregate>(
+        &self,
+        status: StatusCode,
+        body: Option<Value>,
+        appended: &Appended<A>,
+    ) -> Answer {
+        Answer::new(status, body).at(self.position(appended.last_row).await)
+    }
+
+    /// The answer after an append that took rights away: not before the reading side knows it too.
+    pub(crate) async fn answer_once_applied<A: Aggregate>(
+        &self,
+        status: StatusCode,
+        body: Option<Value>,
+        appended: &Appended<A>,
+    ) -> Answer {
+        let answer = self.answer(status, body, appended).await;
+        self.access_applied(answer.position).await;
+        answer
+    }
+
+    /// Waits until who may see what is known to the reading side.
+    pub(crate) async fn access_applied(&self, position: Option<i64>) {
+        if let Some(position) = position
+            && !self.applied("access", position).await
+        {
+            tracing::warn!(
+                position,
+                "the access projection lags behind position {position}"
+            );
+        }
+    }
+
+    /// Waits until a projection has applied `position`; false when it took too long.
+    pub(crate) async fn applied(&self, projection: &'static str, position: i64) -> bool {
+        self.store.applied(projection, position).await
+    }
+}
+
+/// What a command that was not carried out means to the caller.
+pub(crate) fn refusal<E: Refusal + std::error::Error>(error: DispatchError<E>) -> ApiError {
+    match error {
+        DispatchError::Refused(rule) => rule.refusal(),
+        DispatchError::Conflict => ApiError::unavailable(1),
+        DispatchError::VersionMismatch { current } => version_mismatch(current),
+        DispatchError::EmailTaken => {
+            ApiError::conflict("EMAIL_TAKEN", "Another account has this e-mail address.")
+        }
+        DispatchError::KeyReused => key_reused(),
+        DispatchError::Replayed(_) => ApiError::opaque(),
+        DispatchError::Store(error) => store_failed(error),
+    }
+}
+
+/// 412: the item has another version.
+pub(crate) fn version_mismatch(current: u64) -> ApiError {
+    ApiError::new(
+        StatusCode::PRECONDITION_FAILED,
+        "VERSION_MISMATCH",
+        format!("The item is at version {current}."),
+    )
+}
+
+/// The version that `If-Match` asks for, given the present one; `None` when it asks for none.
+pub(crate) fn expected_version(headers: &HeaderMap, current: u64) -> Result<Option<u64>, ApiError> {
+    let lines: Vec<&str> = headers
+        .get_all(header::IF_MATCH)
+        .iter()
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let current_tag = format!("\"{current}\"");
+    let mut tags = lines.iter().flat_map(|line| line.split(',')).map(str::trim);
+    match tags.find(|tag| *tag == "*" || *tag == current_tag) {
+        Some("*") => Ok(None),
+        Some(_) => Ok(Some(current)),
+        None => Err(version_mismatch(current)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn asked(value: &'static str) -> Result<Option<u64>, u16> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_MATCH, HeaderValue::from_static(value));
+        expected_version(&headers, 5).map_err(|error| error.status().as_u16())
+    }
+
+    #[test]
+    fn only_the_present_version_matches() {
+        assert_eq!(asked("\"5\""), Ok(Some(5)));
+        assert_eq!(asked("\"4\", \"5\""), Ok(Some(5)));
+        assert_eq!(asked("*"), Ok(None));
+        assert_eq!(asked("\"4\""), Err(412));
+        assert_eq!(asked("5"), Err(412));
+        assert_eq!(asked("W/\"5\""), Err(412));
+        assert_eq!(
+            expected_version(&HeaderMap::new(), 5).map_err(|e| e.status()),
+            Ok(None)
+        );
+    }
+}

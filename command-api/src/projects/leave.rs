@@ -1,0 +1,41 @@
+//! `POST /projects/{id}/leave`: a member goes, unless no admin would be left.
+
+use axum::{extract::State, http::StatusCode};
+use domain::{ProjectMembership, project_membership::ProjectCommand};
+use event_store::Also;
+use http_kit::{Path, permissions::Action};
+use uuid::Uuid;
+
+use crate::{
+    CommandApi,
+    answer::{Answer, Stop},
+    caller::Bearer,
+    idempotency::{Bare, Fill, keep},
+    projects,
+};
+
+pub(super) async fn handle(
+    State(api): State<CommandApi>,
+    bearer: Bearer,
+    Path(project_id): Path<Uuid>,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    let (caller, project, key) = api.in_any_project(bearer, project_id, bare.key).await?;
+    let project = project.project().ok_or_else(projects::not_found)?;
+    caller
+        .must(Action::SeeProject, Some(project), false)
+        .map_err(|_| projects::not_found())?;
+    let status = StatusCode::NO_CONTENT;
+    let also = Also {
+        idempotency: keep(&key, status, None, Fill::Nothing),
+        ..Also::default()
+    };
+    let command = ProjectCommand::Leave {
+        user_id: caller.user_id,
+    };
+    let context = caller.context();
+    let appended = api
+        .carry_out::<ProjectMembership>(project_id, command, &context, also)
+        .await?;
+    Ok(api.answer_once_applied(status, None, &appended).await)
+}

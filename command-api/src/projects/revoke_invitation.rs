@@ -1,0 +1,35 @@
+//! `DELETE /projects/{id}/invitations/{invitation_id}`: takes an invitation back.
+
+use axum::{extract::State, http::StatusCode};
+use domain::{ProjectMembership, project_membership::ProjectCommand};
+use event_store::Also;
+use http_kit::{Path, permissions::Action};
+use uuid::Uuid;
+
+use crate::{
+    CommandApi,
+    answer::{Answer, Stop},
+    caller::Bearer,
+    idempotency::{Bare, Fill, keep},
+};
+
+pub(super) async fn handle(
+    State(api): State<CommandApi>,
+    bearer: Bearer,
+    Path((project_id, invitation_id)): Path<(Uuid, Uuid)>,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    let (caller, project, key) = api.in_project(bearer, project_id, bare.key).await?;
+    caller.must(Action::ManageProject, Some(&project), false)?;
+    let status = StatusCode::NO_CONTENT;
+    let also = Also {
+        idempotency: keep(&key, status, None, Fill::Nothing),
+        ..Also::default()
+    };
+    let command = ProjectCommand::RevokeInvitation { invitation_id };
+    let context = caller.context();
+    let appended = api
+        .carry_out::<ProjectMembership>(project_id, command, &context, also)
+        .await?;
+    Ok(api.answer_once_applied(status, None, &appended).await)
+}

@@ -1,0 +1,67 @@
+//! `POST /review/{id}/claim`: the item is the caller's for a while; again, to prolong.
+
+use axum::{extract::State, http::StatusCode};
+use domain::{
+    Review,
+    review::{CLAIM_DURATION, ReviewCommand},
+};
+use event_store::{Also, Appended, Context};
+use http_kit::{Path, Query};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Parameters, must_review, pending};
+use crate::{
+    CommandApi,
+    answer::{Answer, Stop},
+    caller::{Bearer, Held},
+    idempotency::{Bare, Fill, StoreKey, keep},
+    recorded::rfc3339,
+};
+
+pub(super) async fn handle(
+    State(api): State<CommandApi>,
+    bearer: Bearer,
+    Path(item_id): Path<Uuid>,
+    Query(parameters): Query<Parameters>,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    let (held, key) = api.with_item(bearer, item_id, bare.key).await?;
+    must_review(&held, parameters.item_type)?;
+    let (now, context) = (api.clock.now(), held.caller.context());
+    let (appended, body) = claim(&api, item_id, &held, now, &context, &key).await?;
+    Ok(api.answer(StatusCode::OK, Some(body), &appended).await)
+}
+
+/// Claims the item and says so.
+pub(super) async fn claim(
+    api: &CommandApi,
+    item_id: Uuid,
+    held: &Held,
+    now: OffsetDateTime,
+    context: &Context,
+    key: &StoreKey,
+) -> Result<(Appended<Review>, Value), Stop> {
+    let reviewer_id = held.caller.user_id;
+    let body = json!({
+        "id": item_id,
+        "type": held.item.item_type,
+        "status": held.item.status.as_str(),
+        "claimed_by_id": reviewer_id,
+        "claimed_until": rfc3339(now + CLAIM_DURATION),
+    });
+    let also = Also {
+        idempotency: keep(key, StatusCode::OK, Some(&body), Fill::Nothing),
+        ..Also::default()
+    };
+    let command = ReviewCommand::Claim {
+        pending: pending(held),
+        reviewer_id,
+        now,
+    };
+    let appended = api
+        .carry_out::<Review>(item_id, command, context, also)
+        .await?;
+    Ok((appended, body))
+}

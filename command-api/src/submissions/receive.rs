@@ -1,0 +1,254 @@
+//! Takes in a form with a file: piece by piece, with constant memory, hashed on the way, into a
+//! spool file of ours whose name has nothing to do with the client's.
+
+use std::time::Duration;
+
+use axum::extract::{Multipart, multipart::Field};
+use bytes::Bytes;
+use http_kit::{ApiError, extract::too_slow};
+use media::{
+    ErrorCode, MediaType,
+    sniff::{SNIFF_BYTES, refusal, sniff},
+    store::hex,
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempPath;
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+use super::{describe::Described, refusal::refused_file};
+use crate::CommandApi;
+
+/// How long the sender may pause.
+const PAUSE: Duration = Duration::from_secs(30);
+const MOST_PARTS: usize = 32;
+const MOST_TEXT_BYTES: usize = 256 * 1024;
+const LONGEST_NAME: usize = 255;
+
+/// Which files a route takes, and how large they may be.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub accepts: fn(MediaType) -> bool,
+    pub most_bytes: u64,
+}
+
+/// A file that was taken in. The spool file goes when this is dropped.
+pub(super) struct ReceivedFile {
+    pub path: TempPath,
+    pub name: String,
+    pub media_type: MediaType,
+    pub sha256: String,
+    pub size_bytes: u64,
+}
+
+/// A form that was taken in.
+pub(super) struct Received {
+    pub file: ReceivedFile,
+    pub described: Described,
+    /// SHA-256 over the parts, in whatever order and with whatever boundary they came.
+    pub fingerprint: [u8; 32],
+}
+
+/// Reads the whole form.
+///
+/// # Errors
+/// 400 for what is no form or breaks off, 408, 413, 415, 422.
+pub(super) async fn receive(
+    api: &CommandApi,
+    form: &mut Multipart,
+    wanted: Wanted,
+) -> Result<Received, ApiError> {
+    let mut file = None;
+    let mut described = Described::default();
+    let mut digests = Vec::new();
+    let mut parts = 0;
+    while let Some(mut field) = next_field(form).await? {
+        parts += 1;
+        if parts > MOST_PARTS {
+            return Err(ApiError::malformed("The form has too many parts."));
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            if file.is_some() {
+                return Err(ApiError::validation("file", "must be given once"));
+            }
+            let received = receive_file(api, &mut field, wanted).await?;
+            digests.push((name, format!("{}\n{}", received.sha256, received.name)));
+            file = Some(received);
+        } else {
+            let text = receive_text(&name, &mut field).await?;
+            described.take(&name, &text)?;
+            digests.push((name, hex(&Sha256::digest(&text))));
+        }
+    }
+    let file = file.ok_or_else(|| ApiError::validation("file", "is required"))?;
+    digests.sort();
+    let fingerprint = Sha256::digest(format!("{digests:?}").as_bytes()).into();
+    Ok(Received {
+        file,
+        described,
+        fingerprint,
+    })
+}
+
+async fn next_field(form: &mut Multipart) -> Result<Option<Field<'_>>, ApiError> {
+    match tokio::time::timeout(PAUSE, form.next_field()).await {
+        Ok(Ok(field)) => Ok(field),
+        Ok(Err(_)) => Err(broken()),
+        Err(_) => Err(too_slow()),
+    }
+}
+
+async fn next_chunk(field: &mut Field<'_>) -> Result<Option<Bytes>, ApiError> {
+    match tokio::time::timeout(PAUSE, field.chunk()).await {
+        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(_)) => Err(broken()),
+        Err(_) => Err(too_slow()),
+    }
+}
+
+fn broken() -> ApiError {
+    ApiError::malformed("The form is malformed or broke off.")
+}
+
+async fn receive_text(name: &str, field: &mut Field<'_>) -> Result<Vec<u8>, ApiError> {
+    let mut text = Vec::new();
+    while let Some(chunk) = next_chunk(field).await? {
+        if text.len() + chunk.len() > MOST_TEXT_BYTES {
+            let words = format!("must have at most {MOST_TEXT_BYTES} bytes");
+            return Err(ApiError::validation(name, words));
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
+}
+
+async fn receive_file(
+    api: &CommandApi,
+    field: &mut Field<'_>,
+    wanted: Wanted,
+) -> Result<ReceivedFile, ApiError> {
+    let name = display_name(field.file_name())?;
+    let failed = |error: std::io::Error| ApiError::internal(&error);
+    let spooled = tempfile::Builder::new()
+        .prefix("upload-")
+        .tempfile_in(&api.spool);
+    let (file, path) = spooled.map_err(failed)?.into_parts();
+    let mut writer = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
+    let (mut hasher, mut size_bytes) = (Sha256::new(), 0_u64);
+    let mut head = Vec::new();
+    let mut media_type = None;
+    while let Some(chunk) = next_chunk(field).await? {
+        size_bytes += chunk.len() as u64;
+        if size_bytes > wanted.most_bytes {
+            return Err(too_large(wanted.most_bytes));
+        }
+        if media_type.is_none() {
+            let missing = SNIFF_BYTES.saturating_sub(head.len()).min(chunk.len());
+            head.extend_from_slice(&chunk[..missing]);
+            if head.len() >= SNIFF_BYTES {
+                media_type = Some(told_from(&head, &name, wanted)?);
+            }
+        }
+        hasher.update(&chunk);
+        writer.write_all(&chunk).await.map_err(failed)?;
+    }
+    writer.flush().await.map_err(failed)?;
+    let media_type = match media_type {
+        Some(media_type) => media_type,
+        None => told_from(&head, &name, wanted)?,
+    };
+    Ok(ReceivedFile {
+        path,
+        name,
+        media_type,
+        sha256: hex(&hasher.finalize()),
+        size_bytes,
+    })
+}
+
+fn too_large(most_bytes: u64) -> ApiError {
+    let words = format!("must have at most {most_bytes} bytes");
+    ApiError::too_large(most_bytes)
+        .with_message("The file is too large.")
+        .with_detail("file", words)
+}
+
+/// The kind of file, told from its bytes alone.
+fn told_from(head: &[u8], name: &str, wanted: Wanted) -> Result<MediaType, ApiError> {
+    match sniff(head) {
+        Some(kind) if (wanted.accepts)(kind) => Ok(kind),
+        Some(_) => Err(refused_file(ErrorCode::UnsupportedType)),
+        None => Err(refused_file(refusal(head, name))),
+    }
+}
+
+/// The name as it is shown: as it came, or not at all.
+fn display_name(name: Option<&str>) -> Result<String, ApiError> {
+    let refused = |words: &str| Err(ApiError::validation("file", words));
+    match name {
+        None | Some("" | "." | "..") => refused("must have a name"),
+        Some(name) if name.len() > LONGEST_NAME => refused("its name has more than 255 bytes"),
+        Some(name) if name.chars().any(char::is_control) => {
+            refused("its name has control characters")
+        }
+        Some(name) => Ok(name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kept_as_they_came_or_refused() {
+        let kept = [
+            "../../etc/passwd",
+            "C:\\x.pdf",
+            "\u{202e}fdp.gpj",
+            "📄 résumé.pdf",
+            "e\u{301}.pdf",
+            "<img src=x onerror=alert(1)>.png",
+            "|touch pwned",
+            "report.pdf.",
+        ];
+        for name in kept {
+            assert_eq!(display_name(Some(name)).as_deref(), Ok(name));
+        }
+        let long = "x".repeat(256);
+        for name in [
+            "",
+            ".",
+            "..",
+            "scan.pdf\0.png",
+            "a\r\nSet-Cookie: x=1.pdf",
+            &long,
+        ] {
+            assert_eq!(
+                display_name(Some(name)).map_err(|e| e.status().as_u16()),
+                Err(422),
+                "{name:?}"
+            );
+        }
+        assert!(display_name(None).is_err());
+    }
+
+    #[test]
+    fn the_name_says_nothing_about_the_type() {
+        let wanted = Wanted {
+            accepts: MediaType::is_document,
+            most_bytes: 1,
+        };
+        let told =
+            |head: &[u8], name| told_from(head, name, wanted).map_err(|e| e.code().to_owned());
+        assert_eq!(told(b"%PDF-1.7\n", "a.mp3"), Ok(MediaType::Pdf));
+        assert_eq!(
+            told(b"PK\x03\x04", "a.pdf"),
+            Err("UNSUPPORTED_MEDIA_TYPE".to_owned())
+        );
+        assert_eq!(told(b"", "a.pdf"), Err("EMPTY_FILE".to_owned()));
+        assert_eq!(
+            told(b"fLaC\0\0\0\x22", "a.pdf"),
+            Err("UNSUPPORTED_MEDIA_TYPE".to_owned())
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! Registering, verifying, passwords.
+
+use axum::http::Method;
+use runtime::signed_token::TokenKind;
+use serde_json::json;
+use time::Duration;
+
+use crate::house::{House, PASSWORD};
+
+#[tokio::test]
+async fn an_account_is_made_verified_and_used() {
+    let house = House::new().await;
+    let body = json!({"email": " Amina@Example.org ", "password": PASSWORD, "name": "Amina"});
+    let made = house.anonymous("/auth/register", body).await.is(201);
+    assert_eq!(made.body["email"], "Amina@Example.org");
+    assert_eq!(made.body["is_verified"], false);
+    assert_eq!(made.body["global_role"], "user");
+    assert!(made.header("x-alta-position").is_some());
+
+    let login = json!({"email": "amina@example.org", "password": PASSWORD});
+    house
+        .refused(
+            house.anonymous("/auth/login", login.clone()),
+            403,
+            "EMAIL_NOT_VERIFIED",
+        )
+        .await;
+    for _ in 0..2 {
+        let verified = house.verify(made.id()).await.is(200);
+        assert_eq!(verified.body, json!({"verified": true}));
+    }
+    assert_eq!(
+        house.stream(made.id()).await,
+        ["UserRegistered", "EmailVerified"]
+    );
+    house.anonymous("/auth/login", login).await.is(200);
+    let secrets: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM events WHERE payload::text ILIKE '%amina%' OR payload::text LIKE '%argon2%'",
+    )
+    .fetch_one(house.pool())
+    .await
+    .expect("a count");
+    assert_eq!(
+        secrets, 0,
+        "neither address nor hash stands in an event in clear"
+    );
+}
+
+#[tokio::test]
+async fn an_address_is_taken_once_whatever_its_case_and_however_many_ask() {
+    let house = House::new().await;
+    let ask = |email: &str| {
+        house.anonymous(
+            "/auth/register",
+            json!({"email": email, "password": PASSWORD}),
+        )
+    };
+    let (a, b, c) = tokio::join!(
+        ask("a@example.org"),
+        ask("A@example.org"),
+        ask("a@EXAMPLE.org")
+    );
+    let mut all = [a.status, b.status, c.status];
+    all.sort_unstable();
+    assert_eq!(all, [201, 409, 409]);
+    house
+        .refused(ask("a@example.org"), 409, "EMAIL_TAKEN")
+        .await;
+}
+
+#[tokio::test]
+async fn bad_registrations_are_refused_with_every_complaint() {
+    let house = House::new().await;
+    let bad = json!({"email": "no address", "password": "short", "name": "x".repeat(201)});
+    let told = house
+        .refused(
+            house.anonymous("/auth/register", bad),
+            422,
+            "VALIDATION_ERROR",
+        )
+        .await;
+    let details = told.body["error"]["details"].as_object().expect("details");
+    let fields: Vec<&str> = details.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["email", "name", "password"]);
+    for (email, password) in [
+        ("a@b.co\r\nBcc: c@d.ef", PASSWORD),
+        ("a@localhost", PASSWORD),
+        ("a@example.org", "Password123"),
+        ("averylong@example.org", "averylong@example.org"),
+    ] {
+        let body = json!({"email": email, "password": password});
+        house
+            .refused(
+                house.anonymous("/auth/register", body),
+                422,
+                "VALIDATION_ERROR",
+            )
+            .await;
+    }
+    let missing = json!({"email": "a@example.org"});
+    let told = house
+        .refused(
+            house.anonymous("/auth/register", missing),
+            422,
+            "VALIDATION_ERROR",
+        )
+        .await;
+    assert_eq!(told.body["error"]["details"]["password"][0], "is required");
+}
+
+#[tokio::test]
+async fn only_a_good_link_verifies() {
+    let house = House::new().await;
+    let id = house.register("a@example.org").await;
+    let house = &house;
+    let follow = |token: String| async move {
+        let path = format!("/auth/verify-email?token={token}");
+        house.ask(Method::GET, &path, None, &[], None).await
+    };
+    let good = house.verification_token(id);
+    let expires_at = house.clock.now() + Duration::HOUR;
+    let of_another_kind = house
+        .signed
+        .sign(TokenKind::ResetPassword, id, id, expires_at);
+    let nobodys = house.verification_token(uuid::Uuid::from_u128(1));
+    for bad in [
+        String::new(),
+        "x".to_owned(),
+        of_another_kind,
+        nobodys,
+        format!("{good}A"),
+    ] {
+        house.refused(follow(bad), 400, "INVALID_TOKEN").await;
+    }
+    house.clock.advance(Duration::hours(2));
+    house.refused(follow(good), 400, "INVALID_TOKEN").await;
+}
+
+#[tokio::test]
+async fn another_verification_link_comes_only_to_who_waits_for_one() {
+    let house = House::new().await;
+    let id = house.register("a@example.org").await;
+    for email in ["a@example.org", "nobody@example.org", "rubbish"] {
+        house
+            .anonymous("/auth/resend-verification", json!({"email": email}))
+            .await
+            .is(202);
+    }
+    until_stream(&house, id, &["UserRegistered", "VerificationRequested"]).await;
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_set_by_a_link_once_and_ends_all_sessions() {
+    let house = House::new().await;
+    let person = house.person("a@example.org").await;
+    for email in ["nobody@example.org", "A@example.org"] {
+        house
+            .anonymous("/auth/forgot-password", json!({"email": email}))
+            .await
+            .is(202);
+    }
+    let expected = ["UserRegistered", "EmailVerified", "PasswordResetRequested"];
+    until_stream(&house, person.id, &expected).await;
+    let user = house
+        .store
+        .load::<domain::User>(person.id)
+        .await
+        .expect("loaded")
+        .aggregate;
+    let (reset_id, expires_at) = user
+        .standing()
+        .and_then(|standing| standing.pending_reset)
+        .expect("a pending reset");
+    let token = house
+        .signed
+        .sign(TokenKind::ResetPassword, person.id, reset_id, expires_at);
+
+    let reset = |token: &str, password: &str| {
+        house.anonymous(
+            "/auth/reset-password",
+            json!({"token": token, "new_password": password}),
+        )
+    };
+    house
+        .refused(reset("rubbish", "another password"), 400, "INVALID_TOKEN")
+        .await;
+    house
+        .refused(reset(&token, "short"), 422, "VALIDATION_ERROR")
+        .await;
+    reset(&token, "another password").await.is(204);
+    house
+        .refused(reset(&token, "a third password"), 400, "INVALID_TOKEN")
+        .await;
+
+    let old = json!({"email": person.email, "password": PASSWORD});
+    house
+        .refused(
+            house.anonymous("/auth/login", old),
+            401,
+            "INVALID_CREDENTIALS",
+        )
+        .await;
+    let new = json!({"email": person.email, "password": "another password"});
+    house.anonymous("/auth/login", new).await.is(200);
+    let project = house.post(&person, "/projects", json!({"name": "x"}));
+    house.refused(project, 401, "UNAUTHENTICATED").await;
+}
+
+#[tokio::test]
+async fn a_password_is_changed_by_who_knows_it_and_ends_the_other_sessions() {
+    let house = House::new().await;
+    let here = house.person("a@example.org").await;
+    let elsewhere = house.sign_in(here.id, "a@example.org").await;
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        house.post(&here, "/auth/change-password", body)
+    };
+    house
+        .refused(
+            change("wrong", "another password"),
+            401,
+            "INVALID_CREDENTIALS",
+        )
+        .await;
+    house
+        .refused(change(PASSWORD, "12345678"), 422, "VALIDATION_ERROR")
+        .await;
+    change(PASSWORD, "another password").await.is(204);
+    house
+        .post(&here, "/projects", json!({"name": "x"}))
+        .await
+        .is(201);
+    let project = house.post(&elsewhere, "/projects", json!({"name": "x"}));
+    house.refused(project, 401, "UNAUTHENTICATED").await;
+}
+
+async fn until_stream(house: &House, id: uuid::Uuid, expected: &[&str]) {
+    let reached = async {
+        while house.stream(id).await != expected {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(30), reached).await;
+    assert!(
+        in_time.is_ok(),
+        "{:?} instead of {expected:?}",
+        house.stream(id).await
+    );
+}

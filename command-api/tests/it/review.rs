@@ -1,0 +1,384 @@
+//! Claiming, deciding, commenting.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use time::Duration;
+use uuid::Uuid;
+
+use crate::{
+    house::{House, Person, Reply},
+    team::Team,
+};
+
+async fn decide(house: &House, who: &Person, item: Uuid, body: Value) -> Reply {
+    let path = format!("/review/{item}?item_type=raw_text");
+    house
+        .ask(Method::PATCH, &path, Some(who), &[], Some(&body))
+        .await
+}
+
+#[tokio::test]
+async fn a_decision_is_made_once() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        admin,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let approve = json!({"decision": "approve", "feedback": "Well done"});
+    let decided = decide(&house, &reviewer, item, approve.clone())
+        .await
+        .is(200);
+    let expected = json!({
+        "id": item, "type": "raw_text", "status": "approved",
+        "reviewed_by": reviewer.id, "feedback": "Well done",
+    });
+    assert_eq!(decided.body, expected);
+    house
+        .refused(
+            decide(&house, &admin, item, approve),
+            409,
+            "ALREADY_DECIDED",
+        )
+        .await;
+    // The item does not know of it yet, and yet its owner cannot take it back or change it.
+    let withdraw = house
+        .post_bare(&contributor, &format!("/submissions/{item}/withdraw"))
+        .await;
+    assert_eq!((withdraw.status, withdraw.code()), (409, "ALREADY_DECIDED"));
+    assert_eq!(
+        house.stream(item).await.last().map(String::as_str),
+        Some("SubmissionApproved")
+    );
+    let path = format!("/raw-text/{item}");
+    let change = house.put(&contributor, &path, json!({"title": "x"}));
+    house.refused(change, 409, "NOT_A_DRAFT").await;
+}
+
+#[tokio::test]
+async fn of_two_decisions_at_once_exactly_one_wins() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        admin,
+        ..
+    } = Team::new().await;
+    for _ in 0..5 {
+        let item = house.submitted(&contributor, project).await;
+        let reject = json!({"decision": "reject", "feedback": "No"});
+        let (a, b) = tokio::join!(
+            decide(&house, &reviewer, item, json!({"decision": "approve"})),
+            decide(&house, &admin, item, reject),
+        );
+        let mut both = [a.status, b.status];
+        both.sort_unstable();
+        assert_eq!(both, [200, 409]);
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_item_is_taken_up_again_by_a_change() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    for word in ["reject", "request_changes"] {
+        let silent = decide(
+            &house,
+            &reviewer,
+            item,
+            json!({"decision": word, "feedback": "  "}),
+        );
+        house.refused(silent, 422, "FEEDBACK_REQUIRED").await;
+    }
+    let reject = json!({"decision": "reject", "feedback": "Blurred"});
+    assert_eq!(
+        decide(&house, &reviewer, item, reject.clone())
+            .await
+            .is(200)
+            .body["status"],
+        "rejected"
+    );
+    house
+        .put(
+            &contributor,
+            &format!("/raw-text/{item}"),
+            json!({"title": "Sharper"}),
+        )
+        .await
+        .is(200);
+    let events = house.stream(item).await;
+    let tail: Vec<&str> = events
+        .iter()
+        .rev()
+        .take(3)
+        .rev()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        tail,
+        [
+            "SubmissionRejected",
+            "SubmissionReopened",
+            "SubmissionEdited"
+        ]
+    );
+    house.submit(&contributor, item).await;
+    let changes = json!({"decision": "request_changes", "feedback": "Sharper still"});
+    assert_eq!(
+        decide(&house, &reviewer, item, changes).await.is(200).body["status"],
+        "draft"
+    );
+    house
+        .refused(
+            decide(&house, &reviewer, item, reject),
+            409,
+            "ALREADY_DECIDED",
+        )
+        .await;
+    house.submit(&contributor, item).await;
+}
+
+#[tokio::test]
+async fn only_reviewers_and_admins_decide_and_only_on_what_waits() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        stranger,
+    } = Team::new().await;
+    let (draft, item) = (
+        house.raw_text(&contributor, project).await,
+        house.submitted(&contributor, project).await,
+    );
+    let approve = || json!({"decision": "approve"});
+    house
+        .refused(
+            decide(&house, &contributor, item, approve()),
+            403,
+            "FORBIDDEN",
+        )
+        .await;
+    house
+        .refused(
+            decide(&house, &stranger, item, approve()),
+            404,
+            "ITEM_NOT_FOUND",
+        )
+        .await;
+    house
+        .refused(
+            decide(&house, &reviewer, draft, approve()),
+            404,
+            "ITEM_NOT_FOUND",
+        )
+        .await;
+    house
+        .refused(decide(&house, &admin, draft, approve()), 409, "NOT_PENDING")
+        .await;
+    let unknown = decide(&house, &reviewer, item, json!({"decision": "perhaps"}));
+    house.refused(unknown, 422, "VALIDATION_ERROR").await;
+    let long = json!({"decision": "approve", "feedback": "x".repeat(5001)});
+    house
+        .refused(
+            decide(&house, &reviewer, item, long),
+            422,
+            "VALIDATION_ERROR",
+        )
+        .await;
+    let (path, body) = (format!("/review/{item}?item_type=document"), approve());
+    let as_document = house.ask(Method::PATCH, &path, Some(&reviewer), &[], Some(&body));
+    house.refused(as_document, 404, "ITEM_NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn deciding_on_ones_own_item_can_be_forbidden() {
+    let Team {
+        house,
+        project,
+        admin,
+        ..
+    } = Team::new().await;
+    let (first, second) = (
+        house.submitted(&admin, project).await,
+        house.submitted(&admin, project).await,
+    );
+    decide(&house, &admin, first, json!({"decision": "approve"}))
+        .await
+        .is(200);
+    let path = format!("/projects/{project}");
+    house
+        .put(&admin, &path, json!({"allow_self_review": false}))
+        .await
+        .is(200);
+    let own = decide(&house, &admin, second, json!({"decision": "approve"}));
+    house.refused(own, 403, "SELF_REVIEW").await;
+}
+
+#[tokio::test]
+async fn a_claim_holds_for_fifteen_minutes_against_others() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let path = format!("/review/{item}/claim");
+    let claimed = house.post_bare(&reviewer, &path).await.is(200);
+    assert_eq!(claimed.body["claimed_by_id"], json!(reviewer.id));
+    assert_eq!(claimed.body["claimed_until"], "2026-01-15T10:45:00Z");
+    house
+        .refused(house.post_bare(&admin, &path), 409, "CLAIMED")
+        .await;
+    house
+        .refused(house.delete(&admin, &path), 409, "CLAIMED")
+        .await;
+    house
+        .refused(
+            decide(&house, &admin, item, json!({"decision": "approve"})),
+            409,
+            "CLAIMED",
+        )
+        .await;
+    house
+        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
+        .await;
+    for _ in 0..2 {
+        house.delete(&reviewer, &path).await.is(204);
+    }
+    house.post_bare(&admin, &path).await.is(200);
+    house.clock.advance(Duration::minutes(15));
+    house.post_bare(&reviewer, &path).await.is(200);
+    decide(&house, &reviewer, item, json!({"decision": "approve"}))
+        .await
+        .is(200);
+    house
+        .refused(house.post_bare(&reviewer, &path), 409, "ALREADY_DECIDED")
+        .await;
+}
+
+#[tokio::test]
+async fn two_who_ask_for_the_next_item_never_get_the_same_one() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let mut items = Vec::new();
+    for at in 0..3_i64 {
+        let item = house.submitted(&contributor, project).await;
+        // What the projector would write.
+        sqlx::query(
+            "INSERT INTO review_queue (item_id, project_id, item_type, round, submitter_id, submitted_at)
+             VALUES ($1, $2, 'raw_text', 1, $3, to_timestamp($4))",
+        )
+        .bind(item)
+        .bind(project)
+        .bind(contributor.id)
+        .bind(at as f64)
+        .execute(house.pool())
+        .await
+        .expect("a row");
+        items.push(item);
+    }
+    let path = format!("/review/claim-next?project_id={project}");
+    let (a, b, c) = tokio::join!(
+        house.post_bare(&reviewer, &path),
+        house.post_bare(&admin, &path),
+        house.post_bare(&reviewer, &path),
+    );
+    let mut got = [a.is(200).id(), b.is(200).id(), c.is(200).id()];
+    got.sort_unstable();
+    assert_eq!(got.to_vec(), items, "each item once");
+    // The table still shows all three, for no projector runs; the streams know better.
+    assert_eq!(house.post_bare(&admin, &path).await.status, 204);
+    house
+        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
+        .await;
+    let nowhere = "/review/claim-next?project_id=x";
+    house
+        .refused(house.post_bare(&admin, nowhere), 400, "INVALID_PARAMETER")
+        .await;
+}
+
+#[tokio::test]
+async fn many_are_decided_at_once_each_for_itself() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let (a, b) = (
+        house.submitted(&contributor, project).await,
+        house.submitted(&contributor, project).await,
+    );
+    let one = |id: &str, decision: &str| json!({"id": id, "item_type": "raw_text", "decision": decision, "feedback": null});
+    let (a, b) = (a.to_string(), b.to_string());
+    let body = json!({"items": [one(&a, "approve"), one(&b, "reject"), one("x", "approve")]});
+    let reply = house.post(&reviewer, "/review/batch", body).await.is(200);
+    assert_eq!(reply.body["decided_count"], 1);
+    assert_eq!(reply.body["decided_items"][0]["status"], "approved");
+    let codes: Vec<&Value> = reply.body["failed_items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| &item["code"])
+        .collect();
+    assert_eq!(codes, ["FEEDBACK_REQUIRED", "ITEM_NOT_FOUND"]);
+    let none = house.post(&reviewer, "/review/batch", json!({"items": []}));
+    house.refused(none, 422, "VALIDATION_ERROR").await;
+}
+
+#[tokio::test]
+async fn words_can_be_said_without_a_decision() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let path = format!("/review/{item}/comments");
+    let said = house
+        .post(&reviewer, &path, json!({"text": "Which year?"}))
+        .await
+        .is(201);
+    assert_eq!(said.body["author_id"], json!(reviewer.id));
+    assert!(said.body["created_at"].is_string());
+    for bad in ["", " ", &"x".repeat(5001)] {
+        house
+            .refused(
+                house.post(&reviewer, &path, json!({"text": bad})),
+                422,
+                "VALIDATION_ERROR",
+            )
+            .await;
+    }
+    house
+        .refused(
+            house.post(&contributor, &path, json!({"text": "x"})),
+            403,
+            "FORBIDDEN",
+        )
+        .await;
+}
