@@ -1,0 +1,151 @@
+//! Jobs that were given up: seen, tried again, or set aside. Trying a run again is a new run in the
+//! item's stream, so that the history shows who asked; a mail has no stream and is queued again.
+
+use crate::jobs::{Kind, queue::End};
+use domain::{
+    Submission,
+    submission::{SubmissionCommand, SubmissionError},
+};
+use event_store::{Context, DispatchError, EventStore};
+use runtime::{clock::Clock, ids::Ids};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A job that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DeadLetter {
+    /// The job.
+    pub id: Uuid,
+    /// `ocr`, `transcription` or `email`.
+    pub kind: String,
+    /// The item that it is about.
+    pub item_id: Option<Uuid>,
+    /// The item's project.
+    pub project_id: Option<Uuid>,
+    /// A stable word.
+    pub error_code: Option<String>,
+    /// The same for people.
+    pub error: Option<String>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it was given up.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub failed_at: Option<OffsetDateTime>,
+}
+
+/// Why a dead letter was not tried again or set aside.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLetterError {
+    /// There is no such dead letter (any more).
+    #[error("There is no such dead letter.")]
+    NotFound,
+    /// The item does not allow another run.
+    #[error("{0}")]
+    Refused(SubmissionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] DispatchError<SubmissionError>),
+    /// PostgreSQL failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// The newest `limit` dead letters, newest first.
+pub async fn list(pool: &PgPool, limit: u32) -> Result<Vec<DeadLetter>, sqlx::Error> {
+    sqlx::query_as!(
+        DeadLetter,
+        r#"SELECT job_id AS id, kind, item_id, project_id, error_code, last_error AS error,
+                  attempts, finished_at AS failed_at
+           FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC, job_id DESC LIMIT $1"#,
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Tries it again, on behalf of the context's actor. Returns the run or job that will be worked on.
+pub async fn retry(
+    store: &EventStore,
+    (clock, ids): (&Clock, &Ids),
+    id: Uuid,
+    context: &Context,
+) -> Result<Uuid, DeadLetterError> {
+    let letter = sqlx::query!(
+        "SELECT kind, item_id FROM jobs WHERE job_id = $1 AND state = 'dead'",
+        id
+    )
+    .fetch_optional(store.pool())
+    .await?
+    .ok_or(DeadLetterError::NotFound)?;
+    match letter
+        .item_id
+        .filter(|_| letter.kind != Kind::Email.as_str())
+    {
+        Some(item_id) => run_again(store, ids.next(), (id, item_id), context).await,
+        None => queue_again(store.pool(), id, clock.now()).await,
+    }
+}
+
+async fn run_again(
+    store: &EventStore,
+    run_id: Uuid,
+    (id, item_id): (Uuid, Uuid),
+    context: &Context,
+) -> Result<Uuid, DeadLetterError> {
+    let command = SubmissionCommand::RequestProcessing {
+        run_id,
+        requested_by_id: context.actor_user_id,
+        force: false,
+    };
+    match store.execute::<Submission>(item_id, command, context).await {
+        Err(DispatchError::Refused(refusal)) => return Err(DeadLetterError::Refused(refusal)),
+        Err(error) => return Err(error.into()),
+        Ok(_) => {}
+    }
+    // The new run's job does the same when it is made; this is for whoever lists them at once.
+    sqlx::query!(
+        "UPDATE jobs SET state = 'retried' WHERE job_id = $1 AND state = 'dead'",
+        id
+    )
+    .execute(store.pool())
+    .await?;
+    Ok(run_id)
+}
+
+async fn queue_again(
+    pool: &PgPool,
+    id: Uuid,
+    now: OffsetDateTime,
+) -> Result<Uuid, DeadLetterError> {
+    let queued = sqlx::query!(
+        "UPDATE jobs SET state = 'queued', attempts = 0, run_after = $2, finished_at = NULL,
+                error_code = NULL, last_error = NULL
+         WHERE job_id = $1 AND state = 'dead'",
+        id,
+        now,
+    )
+    .execute(pool)
+    .await?;
+    if queued.rows_affected() == 1 {
+        Ok(id)
+    } else {
+        Err(DeadLetterError::NotFound)
+    }
+}
+
+/// Sets it aside for good; the item's history keeps the failure.
+pub async fn discard(pool: &PgPool, id: Uuid) -> Result<(), DeadLetterError> {
+    let discarded = sqlx::query!(
+        "UPDATE jobs SET state = $2 WHERE job_id = $1 AND state = 'dead'",
+        id,
+        End::Discarded.as_str(),
+    )
+    .execute(pool)
+    .await?;
+    if discarded.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(DeadLetterError::NotFound)
+    }
+}

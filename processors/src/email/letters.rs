@@ -1,0 +1,270 @@
+//! What each mail says: facts from the streams, links with tokens made anew, templates filled in.
+//! `Err(word)` is not a failure: there is no reason for the mail any more, and the word says why.
+
+use super::{
+    letter::Letter,
+    template::{Values, html, one_line, text},
+};
+use crate::jobs::{Failure, Mail, item_facts::ItemFacts};
+use domain::{
+    Personal, ProjectMembership, User, project_membership::InvitationState, review::Decision,
+    user::Standing,
+};
+use event_store::EventStore;
+use runtime::{
+    clock::Clock,
+    signed_token::{SignedTokens, TokenKind},
+};
+use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
+use uuid::Uuid;
+
+/// News about a decision is no news after this.
+const NEWS_FOR: Duration = Duration::days(7);
+/// The longest name or title in a sentence, in characters.
+const NAME_CHARS: usize = 100;
+
+const EXPIRED: &str = "EXPIRED";
+const RECIPIENT_GONE: &str = "RECIPIENT_GONE";
+const NOT_NEEDED: &str = "NOT_NEEDED";
+const SUPERSEDED: &str = "SUPERSEDED";
+
+type Written = Result<Result<Letter, &'static str>, Failure>;
+
+/// Writes mails.
+pub(super) struct Letters {
+    pub store: EventStore,
+    pub tokens: SignedTokens,
+    pub clock: Clock,
+    pub public_url: String,
+}
+
+struct Templates {
+    text: &'static str,
+    html: &'static str,
+}
+
+macro_rules! templates {
+    ($name:literal) => {
+        Templates {
+            text: include_str!(concat!("../../templates/", $name, ".txt")),
+            html: include_str!(concat!("../../templates/", $name, ".html")),
+        }
+    };
+}
+
+const VERIFY_EMAIL: Templates = templates!("verify-email");
+const RESET_PASSWORD: Templates = templates!("reset-password");
+const INVITATION: Templates = templates!("invitation");
+const DECISION: Templates = templates!("decision");
+
+impl Templates {
+    fn letter(&self, to: String, subject: String, values: &Values<'_>) -> Letter {
+        Letter {
+            to,
+            subject,
+            text: text(self.text, values),
+            html: html(self.html, values),
+        }
+    }
+}
+
+impl Letters {
+    /// The letter, or the reason why there is none; `asked_at` is when its event was recorded.
+    pub(super) async fn write(&self, mail: &Mail, asked_at: OffsetDateTime) -> Written {
+        match *mail {
+            Mail::VerifyEmail {
+                user_id,
+                nonce,
+                expires_at,
+            } => self.verify_email(user_id, nonce, expires_at).await,
+            Mail::ResetPassword {
+                user_id,
+                reset_id,
+                expires_at,
+            } => self.reset_password(user_id, reset_id, expires_at).await,
+            Mail::Invitation {
+                project_id,
+                invitation_id,
+                invited_by_id,
+            } => {
+                self.invitation(project_id, invitation_id, invited_by_id)
+                    .await
+            }
+            Mail::Decision { item_id, round } => self.decision(item_id, round, asked_at).await,
+        }
+    }
+
+    async fn verify_email(
+        &self,
+        user_id: Uuid,
+        nonce: Uuid,
+        expires_at: OffsetDateTime,
+    ) -> Written {
+        let user = self.store.load::<User>(user_id).await?.aggregate;
+        let Some((standing, to)) = reachable(&user) else {
+            return Ok(Err(RECIPIENT_GONE));
+        };
+        if standing.is_verified {
+            return Ok(Err(NOT_NEEDED));
+        }
+        if self.clock.now() >= expires_at {
+            return Ok(Err(EXPIRED));
+        }
+        let token = self
+            .tokens
+            .sign(TokenKind::VerifyEmail, user_id, nonce, expires_at);
+        let link = format!("{}/api/auth/verify-email?token={token}", self.public_url);
+        let values = [
+            ("name", &*name_of(standing)),
+            ("link", &*link),
+            ("until", &*moment(expires_at)),
+        ];
+        let subject = "Confirm your e-mail address".to_owned();
+        Ok(Ok(VERIFY_EMAIL.letter(to, subject, &values)))
+    }
+
+    async fn reset_password(
+        &self,
+        user_id: Uuid,
+        reset_id: Uuid,
+        expires_at: OffsetDateTime,
+    ) -> Written {
+        let user = self.store.load::<User>(user_id).await?.aggregate;
+        let Some((standing, to)) = reachable(&user) else {
+            return Ok(Err(RECIPIENT_GONE));
+        };
+        if standing.pending_reset.map(|(pending, _)| pending) != Some(reset_id) {
+            return Ok(Err(SUPERSEDED));
+        }
+        if self.clock.now() >= expires_at {
+            return Ok(Err(EXPIRED));
+        }
+        let token = self
+            .tokens
+            .sign(TokenKind::ResetPassword, user_id, reset_id, expires_at);
+        let link = format!("{}/reset-password?token={token}", self.public_url);
+        let values = [
+            ("name", &*name_of(standing)),
+            ("link", &*link),
+            ("until", &*moment(expires_at)),
+        ];
+        let subject = "Set a new password".to_owned();
+        Ok(Ok(RESET_PASSWORD.letter(to, subject, &values)))
+    }
+
+    async fn invitation(
+        &self,
+        project_id: Uuid,
+        invitation_id: Uuid,
+        invited_by_id: Uuid,
+    ) -> Written {
+        let (membership, inviter) = self
+            .store
+            .load_two::<ProjectMembership, User>(project_id, invited_by_id)
+            .await?;
+        let Some(project) = membership.aggregate.project() else {
+            return Ok(Err(NOT_NEEDED));
+        };
+        let invitation = project.invitations.get(&invitation_id);
+        let pending = invitation.filter(|invitation| invitation.state == InvitationState::Pending);
+        let Some(invitation) = pending else {
+            return Ok(Err(NOT_NEEDED));
+        };
+        let Some(to) = invitation.email.get() else {
+            return Ok(Err(RECIPIENT_GONE));
+        };
+        let expires_at = invitation.expires_at;
+        if self.clock.now() >= expires_at {
+            return Ok(Err(EXPIRED));
+        }
+        let token = self
+            .tokens
+            .sign(TokenKind::Invitation, project_id, invitation_id, expires_at);
+        let link = format!(
+            "{}/api/projects/invitations/{token}/accept",
+            self.public_url
+        );
+        let project = one_line(&project.name, NAME_CHARS);
+        let inviter = inviter
+            .aggregate
+            .standing()
+            .map(name_of)
+            .unwrap_or_default();
+        let inviter = if inviter.is_empty() {
+            "A project admin".to_owned()
+        } else {
+            inviter
+        };
+        let values = [
+            ("project", &*project),
+            ("inviter", &*inviter),
+            ("role", invitation.role.as_str()),
+            ("link", &*link),
+            ("until", &*moment(expires_at)),
+        ];
+        let subject = format!("Invitation to {project}");
+        Ok(Ok(INVITATION.letter(to.clone(), subject, &values)))
+    }
+
+    async fn decision(&self, item_id: Uuid, round: u32, asked_at: OffsetDateTime) -> Written {
+        if self.clock.now() >= asked_at + NEWS_FOR {
+            return Ok(Err(EXPIRED));
+        }
+        let facts = self.store.load::<ItemFacts>(item_id).await?.aggregate;
+        let item = facts.submission.item_even_deleted();
+        let (Some(item), Some(verdict)) = (item, facts.verdicts.get(&round)) else {
+            return Ok(Err(NOT_NEEDED));
+        };
+        let owner = self.store.load::<User>(item.owner_id).await?.aggregate;
+        let Some((standing, to)) = reachable(&owner) else {
+            return Ok(Err(RECIPIENT_GONE));
+        };
+        let item_name = facts.name.as_ref().and_then(Personal::get);
+        let item_name = one_line(item_name.map_or("", String::as_str), NAME_CHARS);
+        let (headline, sentence) = words_for(verdict.decision);
+        let feedback = verdict.feedback.as_ref().and_then(Personal::get);
+        let id = item_id.to_string();
+        let values = [
+            ("name", &*name_of(standing)),
+            ("item", &*item_name),
+            ("type", &*item.item_type.as_str().replace('_', " ")),
+            ("id", &*id),
+            ("sentence", sentence),
+            ("feedback", feedback.map_or("", |words| words.trim())),
+        ];
+        let title = if item_name.is_empty() {
+            &id
+        } else {
+            &item_name
+        };
+        let subject = format!("{headline}: {title}");
+        Ok(Ok(DECISION.letter(to, subject, &values)))
+    }
+}
+
+/// The account's standing and address, unless it was closed or erased.
+fn reachable(user: &User) -> Option<(&Standing, String)> {
+    let standing = user.standing()?;
+    let address = standing.email.get()?.clone();
+    Some((standing, address))
+}
+
+fn name_of(standing: &Standing) -> String {
+    let name = standing.name.as_ref().and_then(Personal::get);
+    one_line(name.map_or("", String::as_str), NAME_CHARS)
+}
+
+const fn words_for(decision: Decision) -> (&'static str, &'static str) {
+    match decision {
+        Decision::Approve => ("Approved", "has been approved"),
+        Decision::Reject => ("Rejected", "has been rejected"),
+        Decision::RequestChanges => ("Changes requested", "has come back to you for changes"),
+    }
+}
+
+fn moment(at: OffsetDateTime) -> String {
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    at.to_offset(UtcOffset::UTC)
+        .format(&form)
+        .unwrap_or_default()
+}

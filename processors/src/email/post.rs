@@ -1,0 +1,170 @@
+//! Where mails go: to a mail server, or, where none is configured, into files that a person can open.
+//! An error never quotes the mail or what the server said about an address.
+
+use super::letter::Letter;
+use crate::jobs::Failure;
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::Mailbox,
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Tls, TlsParameters},
+    },
+};
+use runtime::config::mail::{MailConfig, SmtpConfig, SmtpSecurity};
+use std::{
+    fs::{self, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
+use uuid::Uuid;
+
+/// The longest that one mail may take. The transport's own limit covers connecting alone.
+const SEND_WITHIN: Duration = Duration::from_secs(30);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Delivers mails.
+pub(super) struct Post {
+    from: Result<Mailbox, Failure>,
+    way: Way,
+    within: Duration,
+}
+
+enum Way {
+    Server(SmtpConfig),
+    Files(PathBuf),
+}
+
+impl Post {
+    pub(super) fn new(config: &MailConfig, directory: PathBuf) -> Self {
+        let from = config.from.parse();
+        let way = match &config.smtp {
+            Some(smtp) => Way::Server(smtp.clone()),
+            None => Way::Files(directory),
+        };
+        Self {
+            from: from.map_err(|_| Failure::lasting("BAD_SENDER", "SMTP_FROM cannot be used")),
+            way,
+            within: SEND_WITHIN,
+        }
+    }
+
+    /// Delivers one mail, once per event as far as this side can tell.
+    pub(super) async fn deliver(
+        &self,
+        letter: &Letter,
+        kind: &str,
+        event_id: Uuid,
+        at: OffsetDateTime,
+    ) -> Result<(), Failure> {
+        let from = self.from.as_ref().map_err(Clone::clone)?;
+        let message = letter.message(from, event_id, at)?;
+        match &self.way {
+            Way::Server(smtp) => self.send(smtp, message).await,
+            Way::Files(directory) => {
+                let path = directory.join(file_name(kind, event_id, at));
+                let written =
+                    tokio::task::spawn_blocking(move || write(&path, &message.formatted()));
+                let unwritten = |error: &dyn std::fmt::Display| {
+                    Failure::passing(
+                        "MAIL_NOT_WRITTEN",
+                        format!("the file cannot be written: {error}"),
+                    )
+                };
+                written
+                    .await
+                    .map_err(|error| unwritten(&error))?
+                    .map_err(|error| unwritten(&error))
+            }
+        }
+    }
+
+    /// A connection of its own for each mail: a send that is cut off in the middle must not leave a
+    /// half-used connection for the next one.
+    async fn send(&self, smtp: &SmtpConfig, message: Message) -> Result<(), Failure> {
+        let transport = transport(smtp)?;
+        match tokio::time::timeout(self.within, transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_) => {
+                let detail = format!("the mail server did not finish in {:?}", self.within);
+                Err(Failure::passing("MAIL_TIMEOUT", detail))
+            }
+        }
+    }
+}
+
+fn transport(smtp: &SmtpConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failure> {
+    let tls = || {
+        TlsParameters::new(smtp.host.clone())
+            .map_err(|_| Failure::passing("MAIL_SERVER_UNAVAILABLE", "TLS cannot be set up"))
+    };
+    let security = match smtp.security {
+        SmtpSecurity::Opportunistic => Tls::Opportunistic(tls()?),
+        SmtpSecurity::StartTls => Tls::Required(tls()?),
+        SmtpSecurity::Implicit => Tls::Wrapper(tls()?),
+        SmtpSecurity::None => Tls::None,
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(smtp.host.clone())
+        .port(smtp.port)
+        .timeout(Some(CONNECT_WITHIN))
+        .tls(security);
+    if let Some((user, password)) = &smtp.credentials {
+        let password = password.expose().to_owned();
+        builder = builder.credentials(Credentials::new(user.clone(), password));
+    }
+    Ok(builder.build())
+}
+
+/// The code alone is kept: servers like to repeat the address in their words.
+fn refusal(error: &lettre::transport::smtp::Error) -> Failure {
+    let code = error.status();
+    let said = code.map_or_else(
+        || "the mail server cannot be reached or broke off".to_owned(),
+        |code| format!("the mail server answered {code}"),
+    );
+    if error.is_permanent() || error.is_client() {
+        Failure::lasting("MAIL_REFUSED", said)
+    } else if code.is_some() {
+        Failure::passing("MAIL_REFUSED_FOR_NOW", said)
+    } else {
+        Failure::passing("MAIL_SERVER_UNAVAILABLE", said)
+    }
+}
+
+fn file_name(kind: &str, event_id: Uuid, at: OffsetDateTime) -> String {
+    let form =
+        format_description!("[year][month][day]T[hour][minute][second].[subsecond digits:3]Z");
+    let at = at
+        .to_offset(UtcOffset::UTC)
+        .format(&form)
+        .unwrap_or_default();
+    format!("{at}-{kind}-{event_id}.eml")
+}
+
+/// All of it or nothing, and never twice. For the owner of the process alone: it holds a token.
+fn write(path: &Path, message: &[u8]) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, Permissions::from_mode(0o700))?;
+    let unfinished = path.with_extension("tmp");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(message)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+#[cfg(test)]
+#[path = "post_tests.rs"]
+mod tests;

@@ -1,0 +1,206 @@
+//! The job table as a queue: take, hold, give back, finish. A hold (lease) has an id of its own, so
+//! that a worker that comes back late changes nothing. Times are the caller's.
+
+use super::{Kind, Task};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How long a job is held before others may take it.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// The longest error that is kept, in characters.
+const ERROR_CHARS: usize = 1_000;
+
+/// A job that this worker holds.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// The job; for recognition and transcription also the run's id.
+    pub job_id: Uuid,
+    /// The hold.
+    pub lease: Uuid,
+    /// What it does.
+    pub kind: Kind,
+    /// The event that asked for it.
+    pub source_event_id: Uuid,
+    /// The item, if it is about one.
+    pub item_id: Option<Uuid>,
+    /// What it needs to begin.
+    pub task: Task,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Every attempt was used up before: its last worker died. It is to be given up, not run.
+    pub exhausted: bool,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+    /// When this attempt began.
+    pub started_at: OffsetDateTime,
+}
+
+/// How a job can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// It did what it should.
+    Succeeded,
+    /// The file or the address is at fault.
+    Failed,
+    /// Given up; waits for an operator.
+    Dead,
+    /// There was nothing to do any more.
+    Discarded,
+}
+
+impl End {
+    /// The word in the table and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// Takes the next job that is due or whose holder is late: from the project with the fewest running
+/// ones, then the oldest. Taking counts as an attempt, so that one which kills its worker counts.
+/// `None` when nothing is due.
+pub async fn lease(
+    pool: &PgPool,
+    kind: Kind,
+    lease: Uuid,
+    now: OffsetDateTime,
+    most_attempts: u32,
+) -> Result<Option<Leased>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"WITH running AS (
+             SELECT project_id, count(*) AS jobs FROM jobs
+             WHERE kind = $1 AND state = 'running' AND leased_until > $3
+             GROUP BY project_id
+           ), chosen AS (
+             SELECT j.job_id, j.attempts >= $5 AS exhausted
+             FROM jobs j LEFT JOIN running r ON r.project_id IS NOT DISTINCT FROM j.project_id
+             WHERE j.kind = $1
+               AND ((j.state = 'queued' AND j.run_after <= $3)
+                 OR (j.state = 'running' AND j.leased_until <= $3))
+             ORDER BY coalesce(r.jobs, 0), j.created_at, j.job_id
+             LIMIT 1
+             FOR UPDATE OF j SKIP LOCKED
+           )
+           UPDATE jobs j
+           SET state = 'running', leased_by = $2, leased_until = $4, started_at = $3,
+               attempts = CASE WHEN chosen.exhausted THEN j.attempts ELSE j.attempts + 1 END,
+               progress = NULL
+           FROM chosen WHERE j.job_id = chosen.job_id
+           RETURNING j.job_id, j.source_event_id, j.item_id, j.task, j.attempts, j.created_at,
+                     chosen.exhausted AS "exhausted!""#,
+        kind.as_str(),
+        lease,
+        now,
+        now + LEASE,
+        most_attempts as i32,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Leased {
+        job_id: row.job_id,
+        lease,
+        kind,
+        source_event_id: row.source_event_id,
+        item_id: row.item_id,
+        task: serde_json::from_value(row.task).unwrap_or_default(),
+        attempt: row.attempts as u32,
+        exhausted: row.exhausted,
+        created_at: row.created_at,
+        started_at: now,
+    }))
+}
+
+/// Holds the job for longer and notes how far it is; false when somebody else has it.
+pub async fn renew(
+    pool: &PgPool,
+    job: &Leased,
+    now: OffsetDateTime,
+    progress: Option<(u32, u32)>,
+) -> Result<bool, sqlx::Error> {
+    let progress = progress.map(|(done, total)| serde_json::json!({"done": done, "total": total}));
+    let renewed = sqlx::query!(
+        "UPDATE jobs SET leased_until = $3, progress = coalesce($4, progress)
+         WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
+        job.job_id,
+        job.lease,
+        now + LEASE,
+        progress,
+    )
+    .execute(pool)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// Gives the job back untried: the attempt does not count.
+pub async fn release(pool: &PgPool, job: &Leased, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE jobs SET state = 'queued', attempts = greatest(attempts - 1, 0), run_after = $3,
+                leased_by = NULL, leased_until = NULL, started_at = NULL, progress = NULL
+         WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
+        job.job_id,
+        job.lease,
+        now,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Puts the job back for another attempt after `run_after`.
+pub async fn retry_later(
+    pool: &PgPool,
+    job: &Leased,
+    run_after: OffsetDateTime,
+    (code, error): (&str, &str),
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE jobs SET state = 'queued', run_after = $3, error_code = $4, last_error = $5,
+                leased_by = NULL, leased_until = NULL, progress = NULL
+         WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
+        job.job_id,
+        job.lease,
+        run_after,
+        code,
+        shortened(error),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Marks the job as ended; nothing happens when somebody else holds it by now.
+pub async fn finish(
+    pool: &PgPool,
+    job: &Leased,
+    end: End,
+    now: OffsetDateTime,
+    error: Option<(&str, &str)>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE jobs SET state = $3, finished_at = $4, error_code = $5, last_error = $6,
+                leased_by = NULL, leased_until = NULL, progress = NULL
+         WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
+        job.job_id,
+        job.lease,
+        end.as_str(),
+        now,
+        error.map(|(code, _)| code),
+        error.map(|(_, words)| shortened(words)),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// At most [`ERROR_CHARS`], and nothing that PostgreSQL cannot hold.
+pub(crate) fn shortened(error: &str) -> String {
+    let visible = error.chars().filter(|letter| *letter != '\0');
+    visible.take(ERROR_CHARS).collect()
+}

@@ -1,0 +1,227 @@
+//! One attempt at reading a document or a recording: fetch the file under a name of our own, run the
+//! engine over it, and shape what it found into the outcome that the item's stream will keep.
+
+use super::{Done, Failure, Kind, item_facts::ItemFacts, queue::Leased};
+use crate::{ocr, transcription};
+use bytes::Bytes;
+use domain::{
+    Personal,
+    submission::{ContentRef, Processing, ProcessingOutcome, StoredFile, Text},
+};
+use event_store::EventStore;
+use media::{
+    ErrorCode, Limits, MediaType, ObjectStorage, engine_child::EngineProgram,
+    store::StoreError as ObjectError,
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The largest text or result that stands in an event; larger ones go to the object store.
+const INLINE_BYTES: usize = 32 << 10;
+
+/// Steps done and steps in all.
+pub(crate) type Progress = watch::Sender<Option<(u32, u32)>>;
+
+/// What reading works with.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub store: EventStore,
+    pub storage: ObjectStorage,
+    pub limits: Limits,
+    pub engine: EngineProgram,
+}
+
+/// What an engine found.
+struct Found {
+    engine: String,
+    engine_version: String,
+    language: Option<String>,
+    confidence: Option<f64>,
+    duration_seconds: Option<f64>,
+    text: String,
+    result: Value,
+}
+
+impl Reading {
+    /// Reads the item's file, unless its stream has this run's outcome already.
+    pub(crate) async fn attempt(&self, job: &Leased, progress: Progress) -> Result<Done, Failure> {
+        let missing = || Failure::lasting(ErrorCode::UnsupportedType.as_str(), "there is no file");
+        let item_id = job.item_id.ok_or_else(missing)?;
+        let loaded = self.store.load::<ItemFacts>(item_id).await;
+        let facts = loaded
+            .map_err(|error| away("the event store", &error))?
+            .aggregate;
+        if let Some(done) = settled(&facts, job.job_id) {
+            return Ok(done);
+        }
+        let file = facts.file.as_ref().ok_or_else(missing)?;
+        let language = facts.submission.item_even_deleted();
+        let language = language.and_then(|item| item.description.language.as_deref());
+        let found = self.read(job.kind, file, language, progress).await?;
+        Ok(Done::Result(Box::new(
+            self.outcome(job, item_id, found).await?,
+        )))
+    }
+
+    async fn read(
+        &self,
+        kind: Kind,
+        file: &StoredFile,
+        language: Option<&str>,
+        progress: Progress,
+    ) -> Result<Found, Failure> {
+        let unsupported = || Failure::from(media::Fault::from(ErrorCode::UnsupportedType));
+        let media_type = MediaType::from_mime(&file.media_type).ok_or_else(unsupported)?;
+        let place = tempfile::Builder::new()
+            .prefix("alta-job-")
+            .tempdir()
+            .map_err(|error| away("the working directory", &error))?;
+        let input = self.fetch(file, media_type, place.path()).await?;
+        let tell = |done, total| {
+            progress.send_replace(Some((done, total)));
+        };
+        match kind {
+            Kind::Ocr => {
+                let (engine, limits) = (&self.engine, &self.limits);
+                let read =
+                    ocr::recognise(&input, media_type, language, engine, limits, tell).await?;
+                Ok(Found::from(read))
+            }
+            Kind::Transcription => {
+                let heard =
+                    transcription::transcribe(&input, media_type, language, &self.limits, tell)
+                        .await?;
+                Ok(Found::from(heard))
+            }
+            Kind::Email => Err(unsupported()),
+        }
+    }
+
+    /// The client's name for the file goes nowhere near a file system or a foreign program.
+    async fn fetch(
+        &self,
+        file: &StoredFile,
+        media_type: MediaType,
+        place: &Path,
+    ) -> Result<PathBuf, Failure> {
+        let input = place.join(format!("input.{}", media_type.extension()));
+        match self.storage.download_to(&file.key, &input).await {
+            Ok(length) if length == file.size_bytes => Ok(input),
+            Ok(length) => Err(unavailable(format!(
+                "the store gave {length} bytes of {}",
+                file.size_bytes
+            ))),
+            Err(ObjectError::NotFound(_)) => Err(unavailable("the store does not have the file")),
+            Err(error) => Err(away("the object store", &error)),
+        }
+    }
+
+    async fn outcome(
+        &self,
+        job: &Leased,
+        item_id: Uuid,
+        found: Found,
+    ) -> Result<ProcessingOutcome, Failure> {
+        let text = without_nul(found.text);
+        let text = if text.len() > INLINE_BYTES {
+            Text::Stored(self.keep(text.into()).await?)
+        } else {
+            Text::Inline(Personal::new(item_id, text))
+        };
+        let words = without_nul(found.result.to_string());
+        let (result, result_ref) = if words.len() > INLINE_BYTES {
+            (None, Some(self.keep(words.into()).await?))
+        } else {
+            (Some(Personal::new(item_id, found.result)), None)
+        };
+        Ok(ProcessingOutcome::Succeeded {
+            attempt: job.attempt,
+            engine: found.engine,
+            engine_version: found.engine_version,
+            language: found.language,
+            confidence: found.confidence.filter(|value| value.is_finite()),
+            duration_seconds: found.duration_seconds.filter(|value| value.is_finite()),
+            started_at: job.started_at,
+            text,
+            result,
+            result_ref,
+        })
+    }
+
+    async fn keep(&self, bytes: Bytes) -> Result<ContentRef, Failure> {
+        let kept = self.storage.put_content(bytes).await;
+        let kept = kept.map_err(|error| away("the object store", &error))?;
+        Ok(ContentRef {
+            key: kept.key,
+            sha256: kept.sha256,
+            size_bytes: kept.size_bytes,
+        })
+    }
+}
+
+/// What to do about a run that is not open: its outcome was recorded and its row was not marked, or
+/// it never was this item's.
+fn settled(facts: &ItemFacts, run_id: Uuid) -> Option<Done> {
+    let item = facts.submission.item_even_deleted();
+    if item.is_some_and(|item| item.processing == Processing::Open(run_id)) {
+        return None;
+    }
+    let ended = facts.ended.as_ref().filter(|run| run.run_id == run_id);
+    Some(ended.map_or(Done::Skipped("SUPERSEDED"), |run| Done::Settled(run.end)))
+}
+
+fn unavailable(detail: impl Into<String>) -> Failure {
+    Failure::passing(ErrorCode::EngineUnavailable.as_str(), detail)
+}
+
+/// What exactly it said is for the log: failures are shown to the item's owner.
+fn away(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    tracing::warn!(%error, "{what} fails a job: {error}");
+    unavailable(format!("{what} does not answer as it should"))
+}
+
+/// Read models are tables of PostgreSQL, whose texts cannot hold it.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "")
+    } else {
+        text
+    }
+}
+
+impl From<ocr::OcrOutcome> for Found {
+    fn from(read: ocr::OcrOutcome) -> Self {
+        Self {
+            engine: read.engine,
+            engine_version: read.engine_version,
+            language: read.language,
+            confidence: read.confidence,
+            duration_seconds: None,
+            text: read.text,
+            result: json!({"pages": read.pages, "seconds": read.seconds}),
+        }
+    }
+}
+
+impl From<transcription::Transcript> for Found {
+    fn from(heard: transcription::Transcript) -> Self {
+        Self {
+            result: json!({
+                "language": heard.language,
+                "quality": heard.quality,
+                "duration": heard.duration_seconds,
+                "no_speech": heard.no_speech,
+                "segments": heard.segments,
+                "seconds": heard.seconds,
+            }),
+            engine: heard.engine,
+            engine_version: heard.engine_version,
+            language: Some(heard.language),
+            confidence: heard.confidence,
+            duration_seconds: Some(heard.duration_seconds),
+            text: heard.text,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What happens by itself: policies, recognition and transcription, mails. Events in, commands out;
+//! knows nothing of HTTP and reads no read model.
+
+pub mod dead_letters;
+pub mod email;
+mod follow;
+pub mod jobs;
+mod leader;
+pub mod ocr;
+mod policies;
+mod run;
+pub mod transcription;
+pub mod when_review_ended_record_outcome;
+pub mod when_submission_submitted_open_review;
+
+pub use run::{Part, Settings, UnknownPart, run};

@@ -1,0 +1,226 @@
+//! The calls to `pocketsphinx_batch` and the reading of its answers: one run hears a batch of
+//! stretches, each as one utterance, and answers in CTM lines (time, length, word, posterior).
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use media::bounded::{Bounds, Run};
+use media::{ErrorCode, Fault, Limits};
+
+use super::pcm::Track;
+use super::speech::Stretch;
+use super::{ENGINE, Segment, Word, mean};
+
+const MODEL: &str = "/usr/share/pocketsphinx/model/en-us";
+/// Loading the model costs a second: not one run for each stretch.
+const BATCH: usize = 24;
+
+/// The installed engine and its English model.
+pub struct Recogniser {
+    model: PathBuf,
+    /// The engine's version, as its package states it.
+    pub version: String,
+}
+
+/// The stretches in runs of a good size.
+pub fn batches(stretches: &[Stretch]) -> impl Iterator<Item = &[Stretch]> {
+    stretches.chunks(BATCH)
+}
+
+impl Recogniser {
+    /// Looks for the model.
+    ///
+    /// # Errors
+    /// `ENGINE_UNAVAILABLE`.
+    pub fn find() -> Result<Self, Fault> {
+        let model = PathBuf::from(MODEL);
+        if !model.join("en-us/mdef").is_file() {
+            return Err(ErrorCode::EngineUnavailable.because("no English model for pocketsphinx"));
+        }
+        Ok(Self {
+            model,
+            version: installed_version(),
+        })
+    }
+
+    /// Hears a batch of stretches of one track; those without a word are left out.
+    pub async fn hear(
+        &self,
+        track: &Track,
+        batch: &[Stretch],
+        work: &Path,
+        limits: &Limits,
+    ) -> Result<Vec<Segment>, Fault> {
+        let lost = |error: std::io::Error| ErrorCode::EngineFailed.because(error.to_string());
+        let mut list = String::new();
+        for (index, stretch) in batch.iter().enumerate() {
+            let file = work.join(format!("u{index:04}.raw"));
+            track
+                .cut(stretch.start, stretch.end, &file)
+                .await
+                .map_err(lost)?;
+            let _ = writeln!(list, "u{index:04}");
+        }
+        tokio::fs::write(work.join("list"), list)
+            .await
+            .map_err(lost)?;
+        let outcome = self.command().run(work, &bounds(batch, limits)).await;
+        outcome.map_err(|error| error.into_fault(ErrorCode::EngineFailed))?;
+        let heard = tokio::fs::read(work.join("heard.ctm"))
+            .await
+            .map_err(lost)?;
+        for index in 0..batch.len() {
+            // Left behind they would only be overwritten.
+            let _ = tokio::fs::remove_file(work.join(format!("u{index:04}.raw"))).await;
+        }
+        let mut words = read_words(&String::from_utf8_lossy(&heard), batch);
+        let speaker = track.speaker.as_deref();
+        let segments = batch.iter().zip(&mut words);
+        Ok(segments
+            .filter(|(_, words)| !words.is_empty())
+            .map(|(stretch, words)| segment(*stretch, std::mem::take(words), speaker))
+            .collect())
+    }
+
+    /// `-remove_silence no`: with the engine's own silence removal, times run ahead of the sound.
+    fn command(&self) -> Run {
+        let model = |name: &str| self.model.join(name).into_os_string();
+        Run::new("pocketsphinx_batch")
+            .args([
+                "-adcin", "yes", "-cepdir", ".", "-cepext", ".raw", "-ctl", "list",
+            ])
+            .args([
+                "-remove_silence",
+                "no",
+                "-ctm",
+                "heard.ctm",
+                "-logfn",
+                "/dev/null",
+            ])
+            .args([
+                "-hmm".into(),
+                model("en-us"),
+                "-lm".into(),
+                model("en-us.lm.bin"),
+            ])
+            .args(["-dict".into(), model("cmudict-en-us.dict")])
+    }
+}
+
+/// Recognition takes about a third of the sound's length; a busy machine may take ten times that.
+fn bounds(batch: &[Stretch], limits: &Limits) -> Bounds {
+    let sound: f64 = batch
+        .iter()
+        .map(|stretch| stretch.end - stretch.start)
+        .sum();
+    let usual = Bounds::from(limits);
+    Bounds {
+        cpu_seconds: usual.cpu_seconds + (sound * 3.0) as u64,
+        wall: usual.wall + Duration::from_secs_f64(sound * 6.0),
+        ..usual
+    }
+}
+
+fn segment(stretch: Stretch, words: Vec<Word>, speaker: Option<&str>) -> Segment {
+    Segment {
+        start: stretch.start,
+        end: stretch.end,
+        text: words
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
+        confidence: mean(words.iter().filter_map(|word| word.confidence)),
+        speaker: speaker.map(str::to_owned),
+        words,
+    }
+}
+
+/// The words of each stretch, with times in the recording.
+fn read_words(ctm: &str, batch: &[Stretch]) -> Vec<Vec<Word>> {
+    let mut found = vec![Vec::new(); batch.len()];
+    for line in ctm.lines() {
+        if let Some((index, word)) = read_word(line, batch)
+            && let Some(words) = found.get_mut(index)
+        {
+            words.push(word);
+        }
+    }
+    found
+}
+
+/// Reads `u0007 1 0.42 0.31 country 0.812`.
+fn read_word(line: &str, batch: &[Stretch]) -> Option<(usize, Word)> {
+    let mut columns = line.split_whitespace();
+    let index: usize = columns.next()?.strip_prefix('u')?.parse().ok()?;
+    let number = |column: Option<&str>| column?.parse::<f64>().ok().filter(|n| n.is_finite());
+    let (start, length) = (number(columns.nth(1))?, number(columns.next())?);
+    let spoken = columns.next()?;
+    let confidence = number(columns.next()).map(|posterior| posterior.clamp(0.0, 1.0));
+    // `read(2)` is the second way to pronounce it, `[NOISE]` and `<sil>` are no words.
+    let text = spoken
+        .split('(')
+        .next()
+        .filter(|word| !word.starts_with(['<', '[', '+']))?;
+    let offset = batch.get(index)?.start;
+    let start = offset + start.max(0.0);
+    let end = start + length.max(0.0);
+    (!text.is_empty()).then(|| {
+        (
+            index,
+            Word {
+                start,
+                end,
+                text: text.to_owned(),
+                confidence,
+            },
+        )
+    })
+}
+
+/// The program cannot tell its version; Debian's package list can.
+fn installed_version() -> String {
+    let status = std::fs::read_to_string("/var/lib/dpkg/status").unwrap_or_default();
+    let package = format!("Package: {ENGINE}");
+    status
+        .split("\n\n")
+        .find(|entry| entry.lines().next() == Some(&package))
+        .and_then(|entry| {
+            entry
+                .lines()
+                .find_map(|line| line.strip_prefix("Version: "))
+        })
+        .unwrap_or("unknown")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_with_times_of_the_recording() {
+        let batch = [
+            Stretch {
+                start: 1.0,
+                end: 2.0,
+            },
+            Stretch {
+                start: 5.0,
+                end: 7.0,
+            },
+        ];
+        let ctm = "u0001 1 0.50 0.25 been(2) 0.490\nu0000 1 0.10 0.20 <sil> 1.000\n\
+                   u0001 1 0.75 0.25 [NOISE] 0.1\nu0009 1 0 0 ghost 1\nnonsense\n";
+        let words = read_words(ctm, &batch);
+        assert!(words[0].is_empty());
+        let expected = Word {
+            start: 5.5,
+            end: 5.75,
+            text: "been".into(),
+            confidence: Some(0.49),
+        };
+        assert_eq!(words[1], [expected]);
+    }
+}

@@ -1,0 +1,29 @@
+//! When an item is handed in, its review opens. Harmless when repeated or late: the review's own
+//! commands open the round too, and the round that is open already is not opened again.
+
+use domain::{Review, Submission, policy};
+use event_store::{Context, DispatchError, EventStore, RecordedEvent, StoreError};
+use uuid::Uuid;
+
+/// Whether the event calls for this policy.
+pub fn concerns(event: &RecordedEvent) -> bool {
+    event.is::<Submission>() && event.event_type == "SubmissionSubmitted"
+}
+
+/// Sends what follows from the item as it is now. A refusal is an answer; only a store that fails
+/// or a stream that keeps changing is worth another try.
+pub async fn react(store: &EventStore, item: Uuid, context: &Context) -> Result<(), StoreError> {
+    let submission = store.load::<Submission>(item).await?.aggregate;
+    let Some(command) = policy::open_review(&submission) else {
+        return Ok(());
+    };
+    match store.execute::<Review>(item, command, context).await {
+        Err(DispatchError::Store(error)) => Err(error),
+        Err(DispatchError::Conflict) => Err(crate::policies::busy(item)),
+        Err(refusal) => {
+            tracing::debug!(%item, %refusal, "the review of {item} was not opened: {refusal}");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
