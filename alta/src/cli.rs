@@ -1,0 +1,156 @@
+//! The command line: names, arguments and their help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Alta Data: collect documents, recordings and texts, have them read, reviewed and counted.
+///
+/// Everything is configured by environment variables, or by a file `.env` in the working
+/// directory; `.env.example` lists them all.
+#[derive(Debug, Parser)]
+#[command(name = "alta", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) action: Action,
+}
+
+/// What can be run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Run everything in one process tree.
+    ///
+    /// Starts a private PostgreSQL and NATS under `ALTA_DATA_DIR` (default `./.alta`), unless
+    /// `DATABASE_URL` and `NATS_URL` name others; brings the schema up to date; then runs both APIs on
+    /// one port (`HOST`, `PORT`), the relay, the projectors and the processors. Prints one line per
+    /// part, then the URL. Ctrl-C or SIGTERM drains and stops all of it, a second one ends it at
+    /// once.
+    Up,
+    /// Run the command API: everything that changes something.
+    ///
+    /// Listens on `HOST`:`PORT`, with /health and /metrics. Needs `DATABASE_URL` and `NATS_URL`. Any
+    /// number may run at once.
+    CommandApi,
+    /// Run the query API: everything that is read.
+    ///
+    /// Listens on `HOST`:`PORT`, with /health and /metrics. Needs `DATABASE_URL` and `NATS_URL`. Any
+    /// number may run at once.
+    QueryApi,
+    /// Run the relay: number events and publish them.
+    ///
+    /// Listens on `HOST`:`PORT` with /health and /metrics. Needs `DATABASE_URL` and `NATS_URL`. Any
+    /// number may run at once: one leads, another takes over when it goes away.
+    Relay,
+    /// Run the projectors: keep the read models up to date.
+    ///
+    /// Listens on `HOST`:`PORT` with /health and /metrics. Needs `DATABASE_URL` and `NATS_URL`. Any
+    /// number may run at once: for each read model one leads.
+    Projectors,
+    /// Run the processors: policies, OCR, transcription, e-mail.
+    ///
+    /// Listens on `HOST`:`PORT` with /health and /metrics. Needs `DATABASE_URL` and `NATS_URL`. Any
+    /// number may run at once.
+    Processors {
+        /// Do only this; may be given more than once. Something must do each of them.
+        #[arg(long, value_enum, value_name = "WORK")]
+        only: Vec<Work>,
+    },
+    /// Bring the database's schema up to date, or take steps back.
+    ///
+    /// Works on `DATABASE_URL`, else on the private PostgreSQL under `ALTA_DATA_DIR`.
+    Migrate {
+        /// Undo the newest N migrations instead; what they held is lost.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        down: Option<u32>,
+    },
+    /// Look after administrators.
+    #[command(subcommand)]
+    Admin(AdminAction),
+    /// Make sample users, projects and items of every kind and status, all through commands.
+    Seed(SeedArguments),
+    /// One step of an engine, in a bounded child process.
+    #[command(hide = true)]
+    Engine {
+        /// What to do.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+}
+
+/// One thing that processors do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Work {
+    /// Commands that follow from events.
+    Policies,
+    /// Turning events into jobs.
+    Intake,
+    /// Reading documents.
+    Ocr,
+    /// Reading recordings.
+    Transcription,
+    /// Sending mails.
+    Email,
+}
+
+impl Work {
+    /// What the processors call it.
+    pub(crate) fn part(self) -> processors::Part {
+        use processors::{Part, jobs::Kind};
+        match self {
+            Self::Policies => Part::Policies,
+            Self::Intake => Part::Intake,
+            Self::Ocr => Part::Work(Kind::Ocr),
+            Self::Transcription => Part::Work(Kind::Transcription),
+            Self::Email => Part::Work(Kind::Email),
+        }
+    }
+}
+
+/// What can be done about administrators.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminAction {
+    /// Make a super admin.
+    ///
+    /// The password is read from standard input, or asked for at a terminal. Works on the configured
+    /// servers, else on the private ones under `ALTA_DATA_DIR`, whether `alta up` runs or not.
+    Create {
+        /// The e-mail address to sign in with.
+        #[arg(long)]
+        email: String,
+    },
+}
+
+/// How samples are made.
+#[derive(Debug, Args)]
+pub(crate) struct SeedArguments {
+    /// What the samples are for.
+    #[arg(long, value_enum, value_name = "ENVIRONMENT")]
+    pub(crate) env: SeedEnvironment,
+}
+
+/// What samples are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeedEnvironment {
+    /// A developer's machine.
+    Development,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound_and_everything_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut open = vec![command];
+        while let Some(command) = open.pop() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{argument}");
+            }
+            open.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! One part alone, for machines that run each part as a service of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Result;
+use axum::Router;
+use runtime::{config::Config, shutdown, telemetry};
+use tokio::time::Instant;
+
+use crate::{
+    cli::Work,
+    data_dir,
+    database::{self, Role},
+    http::Listener,
+    parts::World,
+    servers::Places,
+    shown,
+    supervisor::{Part, Running},
+};
+
+/// How long requests and jobs may take to finish once we were told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Which part.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    CommandApi,
+    QueryApi,
+    Relay,
+    Projectors,
+    Processors(Vec<Work>),
+}
+
+impl Which {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::CommandApi => "command-api",
+            Self::QueryApi => "query-api",
+            Self::Relay => "relay",
+            Self::Projectors => "projectors",
+            Self::Processors(_) => "processors",
+        }
+    }
+
+    /// The routes that it serves, and what else it does.
+    fn made(&self, world: &World) -> Result<(Router, Option<Part>)> {
+        Ok(match self {
+            Self::CommandApi => {
+                let (router, sweep) = world.command_api()?;
+                (router, Some(sweep))
+            }
+            Self::QueryApi => (world.query_api()?, None),
+            Self::Relay => (world.health_alone(Role::Relay)?, Some(world.relay()?)),
+            Self::Projectors => (
+                world.health_alone(Role::Projectors)?,
+                Some(world.projectors()?),
+            ),
+            Self::Processors(only) => {
+                let only: Vec<_> = only.iter().map(|work| work.part()).collect();
+                (
+                    world.health_alone(Role::Processors)?,
+                    Some(world.processors(&only)?),
+                )
+            }
+        })
+    }
+}
+
+/// Runs until a signal.
+pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
+    let places = Places::configured(&config)?;
+    data_dir::make(&config.server.data_dir)?;
+    let listener = Listener::bind(&config.server)?;
+    let metrics = telemetry::init(&config.logging)?;
+    tokio::spawn(metrics.clone().keep_up());
+    let shutdown = shutdown::on_signals()?;
+    database::migrated(&places.database, &shutdown).await?;
+    if shutdown.is_cancelled() {
+        return Ok(());
+    }
+    let world = World::new(Arc::new(config), places, metrics).await?;
+    let (router, work) = which.made(&world)?;
+    let url = listener.url()?;
+    let web = Part::new("http", move |shutdown| {
+        let (listener, router) = (listener.again(), router.clone());
+        async move { listener?.serve(router, shutdown).await }
+    });
+    let mut running = vec![Running::start(web)];
+    running.extend(work.map(Running::start));
+    world.readiness.set(true);
+    shown::part(which.name(), &format!("up at {url}"));
+    shutdown.cancelled().await;
+    world.readiness.set(false);
+    let deadline = Instant::now() + DRAIN;
+    for part in running {
+        part.stop(deadline).await;
+    }
+    Ok(())
+}

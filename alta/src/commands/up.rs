@@ -1,0 +1,102 @@
+//! `alta up`: everything in one process tree, from nothing to the URL and back.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use runtime::{config::Config, shutdown, telemetry};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::admin;
+use crate::{
+    data_dir, database,
+    gateway::Gateway,
+    http::Listener,
+    parts::World,
+    servers::Servers,
+    shown,
+    supervisor::{Part, Running},
+};
+
+/// How long requests and jobs may take to finish once we were told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Runs until a signal. What can be refused is refused before anything is started.
+pub(crate) async fn run(config: Config) -> Result<()> {
+    let _ours = data_dir::lock(&config.server.data_dir)?;
+    let listener = Listener::bind(&config.server)?;
+    let metrics = telemetry::init(&config.logging)?;
+    tokio::spawn(metrics.clone().keep_up());
+    let shutdown = shutdown::on_signals()?;
+    let gateway = Gateway::new(World::starting(&config, &metrics));
+    let web = web(&listener, &gateway)?;
+    let started = tokio::select! {
+        started = Servers::start(&config) => started?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let outcome = parts(
+        config, metrics, &started, gateway, web, &listener, &shutdown,
+    )
+    .await;
+    started.stop().await;
+    outcome
+}
+
+/// The APIs' port, which is served from the first moment.
+fn web(listener: &Listener, gateway: &Gateway) -> Result<Running> {
+    let (listener, router) = (listener.again()?, gateway.clone().router());
+    let part = Part::new("apis", move |shutdown| {
+        let (listener, router) = (listener.again(), router.clone());
+        async move { listener?.serve(router, shutdown).await }
+    });
+    Ok(Running::start(part))
+}
+
+async fn parts(
+    config: Config,
+    metrics: telemetry::Metrics,
+    servers: &Servers,
+    gateway: Gateway,
+    web: Running,
+    listener: &Listener,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let (version, steps) = database::migrate(&servers.places.database).await?;
+    shown::part("migrations", &format!("at {version:04}, {steps} applied"));
+    let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
+    first_admin(&world).await?;
+    let (command, sweep) = world.command_api()?;
+    // In the order in which they stop.
+    let mut running = vec![web, Running::start(sweep)];
+    for part in [world.processors(&[])?, world.projectors()?, world.relay()?] {
+        shown::part(part.name, "up");
+        running.push(Running::start(part));
+    }
+    gateway.open(command, world.query_api()?);
+    shown::part("command-api", "up");
+    shown::part("query-api", "up");
+    world.readiness.set(true);
+    shown::line(&format!("Alta Data is at {}", listener.url()?));
+    shutdown.cancelled().await;
+    shown::line("stopping: finishing what is under way");
+    world.readiness.set(false);
+    let deadline = Instant::now() + DRAIN;
+    for part in running {
+        part.stop(deadline).await;
+    }
+    Ok(())
+}
+
+/// Makes the configured super admin, where the address has no account yet.
+async fn first_admin(world: &World) -> Result<()> {
+    let Some(first) = &world.config.admin.first else {
+        return Ok(());
+    };
+    let made = admin::ensure(world, &first.email, &first.password)
+        .await
+        .context("SUPER_ADMIN_EMAIL or SUPER_ADMIN_PASSWORD cannot be used")?;
+    if made {
+        shown::part("super admin", "made");
+    }
+    Ok(())
+}

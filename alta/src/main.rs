@@ -1,0 +1,53 @@
+//! `alta`: the whole service in one binary, a subcommand for each part. Parses, dispatches and
+//! reports; what is done stands in `commands`.
+
+mod cli;
+mod commands;
+mod data_dir;
+mod database;
+mod environment;
+mod gateway;
+mod health;
+mod http;
+mod nats;
+mod parts;
+mod servers;
+mod shown;
+mod supervisor;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Action, Cli};
+
+fn main() -> ExitCode {
+    let action = Cli::parse().action;
+    if let Action::Engine { words } = &action {
+        return media::engine_child::run(words);
+    }
+    match run(action) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shown::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(action: Action) -> anyhow::Result<()> {
+    let config = environment::config()?;
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        anyhow::bail!("a TLS provider is installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(commands::run(action, config));
+    // What still blocks a thread by now has had its time.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    outcome
+}

@@ -1,0 +1,262 @@
+//! What each part is made of: the one place that knows how the crates are put together.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use async_nats::Client;
+use axum::Router;
+use command_api::CommandApi;
+use event_store::{EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay};
+use http_kit::{AccessTokens, EdgeSettings, Health, edge};
+use media::{Limits, ObjectStorage, engine_child::EngineProgram};
+use query_api::QueryApi;
+use runtime::{
+    clock::Clock,
+    config::{Config, limits::LimitsConfig},
+    ids::Ids,
+    secret::{SecretKey, purpose},
+    signed_token::SignedTokens,
+    telemetry::Metrics,
+};
+use sqlx::PgPool;
+
+use crate::{
+    database::{self, Role},
+    health::{self, Readiness},
+    nats,
+    servers::Places,
+    supervisor::Part,
+};
+
+/// Connections for a part that does one thing at a time.
+const FEW: u32 = 5;
+/// How long running jobs may go on once we were told to stop.
+const JOBS_GRACE: Duration = Duration::from_secs(10);
+/// How often what nobody needs any more is cleared away.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
+type Subscribe = Arc<dyn Fn(i64) -> Subscription + Send + Sync>;
+
+/// What all parts in this process share.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) config: Arc<Config>,
+    pub(crate) readiness: Readiness,
+    clock: Clock,
+    ids: Ids,
+    secret: SecretKey,
+    places: Places,
+    nats: Client,
+    heads: Heads,
+    storage: ObjectStorage,
+    metrics: Metrics,
+}
+
+impl World {
+    /// Connects to what the parts stand on.
+    pub(crate) async fn new(config: Arc<Config>, places: Places, metrics: Metrics) -> Result<Self> {
+        let nats = nats::connect(&places.nats, "alta").await?;
+        Ok(Self {
+            readiness: Readiness::default(),
+            clock: Clock::system(),
+            ids: Ids::system(),
+            secret: config.secrets.secret_key(&config.server.data_dir)?,
+            heads: Heads::start(nats.clone()),
+            storage: ObjectStorage::from_url(&config.storage.url)?,
+            config,
+            places,
+            nats,
+            metrics,
+        })
+    }
+
+    /// Numbers events and publishes them.
+    pub(crate) fn relay(&self) -> Result<Part> {
+        let settings = relay::RelaySettings {
+            pool: self.pool(Role::Relay, FEW)?,
+            nats: self.nats.clone(),
+            heads: self.heads.clone(),
+            batch_size: i64::from(self.config.relay.batch_size),
+        };
+        Ok(Part::new("relay", move |shutdown| {
+            let settings = settings.clone();
+            async move {
+                relay::run(settings, shutdown).await;
+                Ok(())
+            }
+        }))
+    }
+
+    /// Keeps the read models up to date.
+    pub(crate) fn projectors(&self) -> Result<Part> {
+        let settings = projectors::Settings {
+            connect: database::options(&self.places.database, Role::Projectors)?,
+            subscribe: self.subscribe(self.pool(Role::Projectors, FEW)?),
+            heads: self.heads.clone(),
+        };
+        Ok(Part::new("projectors", move |shutdown| {
+            let settings = settings.clone();
+            async move { Ok(projectors::run(settings, shutdown).await?) }
+        }))
+    }
+
+    /// Does what happens by itself; all of it when `only` is empty.
+    pub(crate) fn processors(&self, only: &[processors::Part]) -> Result<Part> {
+        let pool = self.pool(Role::Processors, self.config.database.max_connections)?;
+        let settings = processors::Settings {
+            connect: database::options(&self.places.database, Role::Processors)?,
+            subscribe: self.subscribe(pool.clone()),
+            heads: self.heads.clone(),
+            store: self.store(pool),
+            storage: self.storage.clone(),
+            tokens: SignedTokens::new(&self.secret),
+            mail: self.config.mail.clone(),
+            public_url: self.config.server.public_url.clone(),
+            mail_directory: self.config.server.data_dir.join("mail"),
+            jobs: self.config.jobs.clone(),
+            limits: engine_limits(&self.config.limits),
+            engine: EngineProgram::current(&["engine"])?,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            grace: JOBS_GRACE,
+            only: only.to_vec(),
+        };
+        Ok(Part::new("processors", move |shutdown| {
+            let settings = settings.clone();
+            async move { Ok(processors::run(settings, shutdown).await?) }
+        }))
+    }
+
+    /// The command side, which the API serves and the command line uses.
+    pub(crate) fn command_side(&self) -> Result<(CommandApi, PgPool)> {
+        let pool = self.pool(Role::Command, self.config.database.max_connections)?;
+        let api = CommandApi::new(command_api::Parts {
+            store: self.store(pool.clone()),
+            log: self.log(pool.clone()),
+            storage: self.storage.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            secret: self.secret.clone(),
+            limits: self.config.limits.clone(),
+            spool: self.config.server.data_dir.join("spool"),
+        })
+        .context("setting the command API up")?;
+        Ok((api, pool))
+    }
+
+    /// The command API with its edge, and the sweeping that goes with it.
+    pub(crate) fn command_api(&self) -> Result<(Router, Part)> {
+        let (api, pool) = self.command_side()?;
+        let router = edge(
+            command_api::router(api.clone()),
+            self.edge_settings(self.health(pool)),
+        );
+        let sweep = Part::new("sweep", move |shutdown| {
+            let api = api.clone();
+            async move {
+                while !shutdown.is_cancelled() {
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = api.sweep() => tokio::select! {
+                            () = shutdown.cancelled() => {}
+                            () = tokio::time::sleep(SWEEP_EVERY) => {}
+                        }
+                    }
+                }
+                Ok(())
+            }
+        });
+        Ok((router, sweep))
+    }
+
+    /// The query API with its edge.
+    pub(crate) fn query_api(&self) -> Result<Router> {
+        let heads = self.heads.clone();
+        let api = QueryApi {
+            pool: self.pool(Role::Query, self.config.database.max_connections)?,
+            tokens: AccessTokens::new(&self.secret, self.clock.clone()),
+            clock: self.clock.clone(),
+            storage: self.storage.clone(),
+            watch: Arc::new(move |projection| heads.watch_projection(projection)),
+            read_your_writes_timeout: self.config.server.read_your_writes_timeout,
+        };
+        let client = self.nats.clone();
+        let connected = move || {
+            let connected = nats::is_connected(&client);
+            async move { connected }
+        };
+        let mut settings = self.edge_settings(api.health(connected));
+        settings.root = settings.root.merge(query_api::root_router(api.clone()));
+        Ok(edge(query_api::router(api), settings))
+    }
+
+    /// What a part without routes of its own answers.
+    pub(crate) fn health_alone(&self, role: Role) -> Result<Router> {
+        let health = self.health(self.pool(role, 1)?);
+        Ok(edge(Router::new(), self.edge_settings(health)))
+    }
+
+    /// What the gateway answers while nothing is up yet.
+    pub(crate) fn starting(config: &Config, metrics: &Metrics) -> EdgeSettings {
+        let clock = Clock::system();
+        let limit = config.limits.json_body_bytes;
+        let mut settings = EdgeSettings::new(&config.server, limit, clock.clone(), Ids::system());
+        settings.health = health::starting(clock);
+        settings.root = health::metrics(metrics.clone());
+        settings
+    }
+
+    fn edge_settings(&self, health: Health) -> EdgeSettings {
+        EdgeSettings {
+            health,
+            ..Self::starting(&self.config, &self.metrics)
+        }
+    }
+
+    fn health(&self, pool: PgPool) -> Health {
+        let (readiness, nats) = (self.readiness.clone(), self.nats.clone());
+        health::health(
+            self.clock.clone(),
+            readiness,
+            pool,
+            nats,
+            self.storage.clone(),
+        )
+    }
+
+    fn pool(&self, role: Role, most: u32) -> Result<PgPool> {
+        database::pool(&self.places.database, role, most)
+    }
+
+    fn vault(&self, pool: PgPool) -> Vault {
+        Vault::new(pool, self.secret.derive(purpose::VAULT_MASTER))
+    }
+
+    fn log(&self, pool: PgPool) -> Log {
+        Log::new(pool.clone(), self.vault(pool))
+    }
+
+    fn store(&self, pool: PgPool) -> EventStore {
+        let patience = self.config.server.read_your_writes_timeout;
+        let settings = StoreSettings {
+            ids: self.ids.clone(),
+            address_key: self.secret.derive(purpose::EMAIL_CLAIM),
+            position_timeout: patience,
+            applied_timeout: patience,
+        };
+        EventStore::new(pool.clone(), self.vault(pool), self.heads.clone(), settings)
+    }
+
+    fn subscribe(&self, pool: PgPool) -> Subscribe {
+        let (log, nats) = (self.log(pool), self.nats.clone());
+        Arc::new(move |after| Subscription::new(log.clone(), nats.clone(), after))
+    }
+}
+
+fn engine_limits(limits: &LimitsConfig) -> Limits {
+    Limits {
+        max_pages: limits.document_pages,
+        max_seconds: f64::from(limits.recording_seconds),
+        ..Limits::default()
+    }
+}

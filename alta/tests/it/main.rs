@@ -1,0 +1,3 @@
+//! The binary itself, with real servers below it.
+
+mod up;
