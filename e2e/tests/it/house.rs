@@ -1,0 +1,47 @@
+//! The running service with its first people.
+
+use anyhow::Result;
+use e2e::{Client, Mailbox, Person, Upload};
+use serde_json::{Value, json};
+use std::time::Duration;
+use test_kit::AltaProcess;
+
+/// Long enough for one page or one short recording on a busy machine.
+pub const PROCESSED_WITHIN: Duration = Duration::from_mins(2);
+
+pub struct House {
+    pub alta: AltaProcess,
+    pub anybody: Client,
+    pub mailbox: Mailbox,
+}
+
+impl House {
+    pub async fn start() -> Result<Self> {
+        let mut alta = AltaProcess::new()?
+            .env("SUPER_ADMIN_EMAIL", "root@example.org")
+            .env("SUPER_ADMIN_PASSWORD", e2e::PASSWORD);
+        alta.start().await?;
+        Ok(Self {
+            anybody: Client::new(&alta.url())?,
+            mailbox: Mailbox::of(&alta.data_dir()),
+            alta,
+        })
+    }
+
+    pub async fn person(&self, email: &str) -> Result<Person> {
+        Person::register(&self.anybody, &self.mailbox, email).await
+    }
+}
+
+pub fn sample(name: &str, claimed_type: &str) -> Result<Upload> {
+    let path = test_kit::workspace().join("media/testdata").join(name);
+    Ok(Upload {
+        name: name.to_owned(),
+        claimed_type: claimed_type.to_owned(),
+        bytes: std::fs::read(path)?,
+    })
+}
+
+pub fn raw_text(project: &str, title: &str) -> Value {
+    json!({ "project_id": project, "title": title, "content": format!("The text of {title}.") })
+}
