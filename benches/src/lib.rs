@@ -1,0 +1,1 @@
+//! Benchmarks: each binary prints figures. Tests never fail on time; these never fail on anything else.
