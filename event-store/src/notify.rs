@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 const WAKE: &str = "alta.wake";
 const NUMBERED: &str = "alta.numbered";
@@ -21,14 +21,23 @@ const KEPT_PAIRS: usize = 20_000;
 const POLL: Duration = Duration::from_millis(20);
 /// Wake-ups are sent at most this often.
 const COALESCE: Duration = Duration::from_millis(1);
+/// How many announcements may wait for NATS. What comes on top is dropped: nobody who announces may
+/// ever wait for those who listen.
+const OUTGOING: usize = 1_024;
 
 /// Hears and says where the log and the projections are.
 #[derive(Clone)]
 pub struct Heads {
     nats: async_nats::Client,
+    outgoing: mpsc::Sender<Announcement>,
     wake: Wake,
     numbered: Arc<Numbered>,
     projections: Arc<Mutex<HashMap<String, watch::Sender<i64>>>>,
+}
+
+struct Announcement {
+    subject: String,
+    payload: bytes::Bytes,
 }
 
 #[derive(Default)]
@@ -56,12 +65,15 @@ impl Wake {
 impl Heads {
     /// Starts to listen. The listening tasks end with the runtime.
     pub fn start(nats: async_nats::Client) -> Self {
+        let (outgoing, waiting) = mpsc::channel(OUTGOING);
         let heads = Self {
             wake: Wake(Arc::new(Notify::new())),
             numbered: Arc::default(),
             projections: Arc::default(),
-            nats,
+            outgoing,
+            nats: nats.clone(),
         };
+        tokio::spawn(send(nats, waiting));
         tokio::spawn(heads.clone().send_wakes());
         tokio::spawn(heads.clone().hear_numbered());
         tokio::spawn(heads.clone().hear_projected());
@@ -75,7 +87,7 @@ impl Heads {
     async fn send_wakes(self) {
         loop {
             self.wake.0.notified().await;
-            let _ = self.nats.publish(WAKE, bytes::Bytes::new()).await;
+            self.announce(WAKE.into(), bytes::Bytes::new());
             tokio::time::sleep(COALESCE).await;
         }
     }
@@ -122,24 +134,29 @@ impl Heads {
         }
     }
 
+    /// Never waits.
+    fn announce(&self, subject: String, payload: bytes::Bytes) {
+        let announcement = Announcement { subject, payload };
+        if self.outgoing.try_send(announcement).is_err() {
+            metrics::counter!("alta_announcements_dropped_total").increment(1);
+        }
+    }
+
     /// Announces that rows were numbered.
-    pub(crate) async fn announce_numbered(&self, pairs: &[(RowId, i64)]) {
+    pub(crate) fn announce_numbered(&self, pairs: &[(RowId, i64)]) {
         let payload: Vec<u8> = pairs
             .iter()
             .flat_map(|(row, position)| [row.0.to_be_bytes(), position.to_be_bytes()])
             .flatten()
             .collect();
-        let _ = self.nats.publish(NUMBERED, payload.into()).await;
+        self.announce(NUMBERED.into(), payload.into());
     }
 
     /// Announces how far a projection is, after its commit.
-    pub async fn projected(&self, name: &str, position: i64) {
+    pub fn projected(&self, name: &str, position: i64) {
         self.raise(name, position);
         let payload = position.to_be_bytes().to_vec();
-        let _ = self
-            .nats
-            .publish(format!("{PROJECTED}.{name}"), payload.into())
-            .await;
+        self.announce(format!("{PROJECTED}.{name}"), payload.into());
     }
 
     /// How far a projection is, as far as was heard.
@@ -201,6 +218,15 @@ impl Recent {
                 self.positions.remove(&oldest);
             }
         }
+    }
+}
+
+/// Sends what waits. While NATS is away this task waits, alone.
+async fn send(nats: async_nats::Client, mut waiting: mpsc::Receiver<Announcement>) {
+    while let Some(announcement) = waiting.recv().await {
+        let _ = nats
+            .publish(announcement.subject, announcement.payload)
+            .await;
     }
 }
 

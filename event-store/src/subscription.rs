@@ -4,9 +4,12 @@
 //! can disagree with the first.
 
 use crate::{Log, RecordedEvent, StoreError, log::SealedEvent, relay::STREAM};
-use async_nats::jetstream::{
-    self,
-    consumer::{AckPolicy, DeliverPolicy, pull},
+use async_nats::{
+    connection::State,
+    jetstream::{
+        self,
+        consumer::{AckPolicy, DeliverPolicy, pull},
+    },
 };
 use futures::{FutureExt, StreamExt};
 use std::time::Duration;
@@ -15,9 +18,11 @@ use tokio::time::{Instant, timeout};
 /// Silence after which the log is asked.
 const SILENCE: Duration = Duration::from_millis(500);
 /// How long JetStream may take to make a consumer.
-const CONNECT: Duration = Duration::from_secs(2);
-/// How often a lost JetStream is tried again; meanwhile the log is polled.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long to leave a lost JetStream alone before it is tried again.
 const RECONNECT: Duration = Duration::from_millis(500);
+/// How often the log is asked while there is no JetStream.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A consumer's view of the log.
 pub struct Subscription {
@@ -65,7 +70,7 @@ impl Subscription {
         let batch = self.log.read(self.taken, max as i64).await?;
         self.behind = batch.len() == max;
         if batch.is_empty() && self.live.is_none() {
-            tokio::time::sleep(RECONNECT).await;
+            tokio::time::sleep(POLL).await;
         }
         Ok(batch)
     }
@@ -119,13 +124,15 @@ impl Subscription {
         None
     }
 
-    /// Makes a consumer of what comes from now on. What came before is in the log.
+    /// Makes a consumer of what comes from now on. What came before is in the log. A server that is
+    /// away is not asked, and one that does not answer is asked again only after a pause in which the
+    /// log is read.
     async fn connect(&mut self) {
-        let waited = self.tried.is_none_or(|at| at.elapsed() >= RECONNECT);
-        if self.live.is_some() || !waited {
+        let rested = self.tried.is_none_or(|at| at.elapsed() >= RECONNECT);
+        let connected = self.nats.connection_state() == State::Connected;
+        if self.live.is_some() || !rested || !connected {
             return;
         }
-        self.tried = Some(Instant::now());
         match timeout(CONNECT, consume(&self.nats)).await {
             Ok(Ok(stream)) => {
                 self.live = Some(stream);
@@ -136,6 +143,7 @@ impl Subscription {
             }
             Err(_) => tracing::debug!("subscription: JetStream does not answer; reading the log"),
         }
+        self.tried = Some(Instant::now());
     }
 }
 

@@ -84,7 +84,7 @@ async fn lead_and_follow<R: Reaction>(
     };
     let mut position = checkpoint(&mut connection, R::NAME).await?;
     tracing::info!(position, "{} leads from position {position}", R::NAME);
-    source.heads.projected(R::NAME, position).await;
+    source.heads.projected(R::NAME, position);
     let mut events = (source.subscribe)(position);
     loop {
         let batch = tokio::select! {
@@ -101,7 +101,7 @@ async fn lead_and_follow<R: Reaction>(
         tx.commit().await?;
         position = last;
         for name in awaited.into_iter().chain([R::NAME]) {
-            source.heads.projected(name, position).await;
+            source.heads.projected(name, position);
         }
         metrics::gauge!("alta_follower_position", "follower" => R::NAME).set(position as f64);
         *failures = Failures::default();

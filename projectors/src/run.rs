@@ -125,7 +125,7 @@ async fn follow<P: Projector>(
         "{} leads from position {position}",
         P::NAME
     );
-    settings.heads.projected(P::NAME, position).await;
+    settings.heads.projected(P::NAME, position);
     let mut events = (settings.subscribe)(position);
     loop {
         let batch = tokio::select! {
@@ -133,7 +133,7 @@ async fn follow<P: Projector>(
             batch = events.next_batch(BATCH) => batch?,
         };
         position = catch_up(projector, &mut connection, position, &batch).await?;
-        settings.heads.projected(P::NAME, position).await;
+        settings.heads.projected(P::NAME, position);
         progress::applied(P::NAME, position, batch.len());
         failures.over::<P>(position);
     }

@@ -7,7 +7,7 @@ mod publisher;
 mod sequencer;
 
 use crate::{StoreError, notify::Heads};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -42,13 +42,8 @@ pub struct RelaySettings {
 /// Runs until shut down: stands by, leads, and stands by again when the lead is lost.
 pub async fn run(settings: RelaySettings, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            outcome = lead(&settings, &shutdown) => {
-                if let Err(error) = outcome {
-                    tracing::error!(%error, "relay: lost the lead");
-                }
-            }
+        if let Err(error) = lead(&settings, &shutdown).await {
+            tracing::error!(%error, "relay: lost the lead");
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -96,13 +91,15 @@ async fn number(
                 _ = wakes.next() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
+            // One look answers all the wake-ups that came meanwhile.
+            while wakes.next().now_or_never().flatten().is_some() {}
             continue;
         }
         let pairs: Vec<_> = batch
             .iter()
             .map(|event| (event.row, event.position))
             .collect();
-        settings.heads.announce_numbered(&pairs).await;
+        settings.heads.announce_numbered(&pairs);
         metrics::gauge!("alta_log_position").set(sequencer.position() as f64);
         for event in batch {
             // A full queue is no loss: the publisher reads what it missed from the log.

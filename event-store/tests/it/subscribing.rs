@@ -90,3 +90,31 @@ async fn a_dropped_wait_loses_nothing() {
     assert_eq!(batch[0].metadata.ip_address.as_deref(), Some("203.0.113.9"));
     relay.stop().await;
 }
+
+#[tokio::test]
+async fn without_nats_events_are_numbered_and_read_all_the_same() {
+    let mut house = House::new().await;
+    let relay = house.relay().await;
+    let owner = house.register("a@example.org").await;
+    let mut subscription = Subscription::new(house.log.clone(), house.client.clone(), 0);
+    assert_eq!(subscription.next_batch(10).await.expect("a batch").len(), 1);
+    house.nats.stop().await;
+    // More announcements than the client can hold while it is not connected.
+    for n in 0..5_000 {
+        house.heads.projected("anything", n);
+    }
+    for n in 0..20 {
+        house.raw_text(owner, &format!("text {n}")).await;
+    }
+    assert_eq!(house.whole_log().await.len(), 21);
+    let mut read = 1;
+    let reading = async {
+        while read < 21 {
+            read += subscription.next_batch(50).await.expect("a batch").len();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), reading)
+        .await
+        .expect("the log is read without JetStream");
+    relay.stop().await;
+}
