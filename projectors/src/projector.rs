@@ -46,6 +46,9 @@ pub enum ProjectionError {
     /// Another process moved the checkpoint: this one does not lead any more.
     #[error("the checkpoint was moved by somebody else")]
     LeadLost,
+    /// Newer code fills the tables; this one must not empty them again.
+    #[error("the tables belong to newer code (version {0})")]
+    NewerCode(i32),
 }
 
 /// Names the event that cannot be decoded.
@@ -77,6 +80,9 @@ pub async fn clear_if_changed<P: Projector>(
     if checkpoint.version == P::VERSION {
         tx.commit().await?;
         return Ok(checkpoint.position);
+    }
+    if checkpoint.version > P::VERSION {
+        return Err(ProjectionError::NewerCode(checkpoint.version));
     }
     sqlx::query(P::CLEAR).execute(&mut *tx).await?;
     sqlx::query!(

@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 /// How long a wait lasts at most before the tables are asked again.
 const POLL: Duration = Duration::from_millis(20);
+/// How long it lasts at least from the second time on: what was heard may be ahead of the tables,
+/// as it is when a projection is filled again.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// The caller's account, and the position that all of `projections` have passed, once they show
 /// everything that the caller wrote.
@@ -52,9 +55,13 @@ pub(crate) async fn fresh(
             }
             _ => return Err(behind()),
         }
+        if waited {
+            tokio::time::sleep(BREATH).await;
+        }
         waited = true;
         let target = (!seen.unnumbered).then_some(seen.wrote);
-        news.wait(target, POLL.min(deadline - Instant::now())).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        news.wait(target, POLL.min(left)).await;
     }
 }
 

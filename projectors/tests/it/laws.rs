@@ -101,6 +101,24 @@ async fn another_version_of_the_code_empties_its_own_tables_and_no_others() {
 }
 
 #[tokio::test]
+async fn older_code_leaves_the_tables_of_newer_code_alone() {
+    let pool = test_kit::postgres().await.pool;
+    apply_all(&pool, usize::MAX).await;
+    let before = everything_in(&pool).await;
+    sqlx::query("UPDATE projection_checkpoints SET version = 1000 WHERE name = 'review_queue'")
+        .execute(&pool)
+        .await
+        .expect("a newer version");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let refused = clear_if_changed::<ReviewQueue>(&mut connection).await;
+    assert!(
+        matches!(refused, Err(ProjectionError::NewerCode(1000))),
+        "{refused:?}"
+    );
+    assert_eq!(everything_in(&pool).await, before);
+}
+
+#[tokio::test]
 async fn who_does_not_lead_any_more_writes_nothing() {
     let pool = test_kit::postgres().await.pool;
     let story = everything();
