@@ -5,9 +5,9 @@ use std::any::Any;
 
 use axum::{
     Extension, Router,
-    extract::DefaultBodyLimit,
-    http::StatusCode,
-    middleware,
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use runtime::{
@@ -96,10 +96,24 @@ pub fn edge(api: Router, settings: EdgeSettings) -> Router {
         .layer(middleware::from_fn(measure::layer))
         .layer(middleware::from_fn_with_state(sources, request_id::layer))
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(heads_as_they_are))
 }
 
-async fn unknown_route() -> ApiError {
-    ApiError::not_found().with_message("There is no such route.")
+/// Compressing the body that a `HEAD` does not have would give the length of nothing.
+async fn heads_as_they_are(mut request: Request, next: Next) -> Response {
+    if request.method() == Method::HEAD {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
+    next.run(request).await
+}
+
+/// Marks the answer to a path that no route has, for whoever has another router to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSuchRoute;
+
+async fn unknown_route() -> impl IntoResponse {
+    let error = ApiError::not_found().with_message("There is no such route.");
+    (Extension(NoSuchRoute), error)
 }
 
 async fn wrong_method() -> ApiError {

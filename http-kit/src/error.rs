@@ -226,17 +226,28 @@ impl fmt::Display for ApiError {
 
 impl Error for ApiError {}
 
-/// A database that does not answer is 503, anything else of it is our fault.
+/// A database that does not answer, or not now, is 503; anything else of it is our fault.
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let refused = Self::internal(&error);
-        match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::unavailable(1)
-            }
-            _ => refused,
+        let not_now = match &error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+            sqlx::Error::Database(said) => said.code().is_some_and(|code| is_passing(&code)),
+            _ => false,
+        };
+        if not_now {
+            Self::unavailable(1)
+        } else {
+            refused
         }
     }
+}
+
+/// Whether PostgreSQL's word means that the same may succeed later: connections (class 08), too many
+/// of them, a statement that took too long, a server that goes down or comes up.
+fn is_passing(sqlstate: &str) -> bool {
+    sqlstate.starts_with("08")
+        || matches!(sqlstate, "53300" | "57014" | "57P01" | "57P02" | "57P03")
 }
 
 /// An error and what caused it, on one line.
@@ -328,6 +339,16 @@ mod tests {
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         let refused = ApiError::from(sqlx::Error::RowNotFound);
         assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn a_server_that_goes_down_or_is_full_is_no_error_of_ours_but_a_bad_statement_is() {
+        for passing in ["08006", "53300", "57014", "57P01", "57P02", "57P03"] {
+            assert!(is_passing(passing), "{passing}");
+        }
+        for ours in ["23505", "42P01", "57P04", "53100"] {
+            assert!(!is_passing(ours), "{ours}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
-    extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -54,7 +54,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        json(&json_bytes(request).await?).map(Self)
+        json_object(&json_bytes(request).await?).map(Self)
     }
 }
 
@@ -63,7 +63,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonOrForm<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         match content_type(request.headers()) {
-            ContentType::Json => json(&whole_body(request).await?).map(Self),
+            ContentType::Json => json_object(&whole_body(request).await?).map(Self),
             ContentType::Form => form(whole_body(request).await?).await.map(Self),
             ContentType::Other => Err(ApiError::unsupported_content_type(
                 "application/json or application/x-www-form-urlencoded",
@@ -179,16 +179,30 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if has_nul_escape(bytes) {
         return Err(ApiError::validation("body", "has a NUL character"));
     }
+    // What is no JSON at all is told from what is JSON of another shape, whatever serde calls it.
+    serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| {
+        ApiError::malformed("The body is not valid JSON.").with_detail("body", error.to_string())
+    })?;
     axum::Json::from_bytes(bytes)
         .map(|axum::Json(value)| value)
         .map_err(|rejection| {
             let (field, message) = complaint(&rejection.body_text());
-            if matches!(rejection, JsonRejection::JsonDataError(_)) {
-                ApiError::validation(field, message)
-            } else {
-                ApiError::malformed("The body is not valid JSON.").with_detail(field, message)
-            }
+            ApiError::validation(field, message)
         })
+}
+
+/// Reads a JSON object, as every JSON body is one: serde would take an array for its fields in their
+/// order.
+///
+/// # Errors
+/// 400 when it is no JSON, 422 when it is no object or has other fields than wanted.
+pub fn json_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first != Some(&b'{') {
+        json::<serde_json::Value>(bytes)?;
+        return Err(ApiError::validation("body", "must be an object"));
+    }
+    json(bytes)
 }
 
 async fn form<T: DeserializeOwned>(bytes: Bytes) -> Result<T, ApiError> {
@@ -332,6 +346,31 @@ mod tests {
         assert_eq!(refused("{\"name\":\"a\\\\\\u0000b\"}").0, 422);
         let spelt: Sample = json(b"{\"name\":\"a\\\\u0000b\"}").expect("a backslash and a word");
         assert_eq!(spelt.name, "a\\u0000b");
+    }
+
+    #[test]
+    fn an_array_is_no_object_and_a_wrong_word_is_no_syntax_error() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            Yes,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Answer {
+            word: Word,
+        }
+        let status = |body: &[u8]| {
+            let refused =
+                json_object::<Answer>(body).map(|answer| matches!(answer.word, Word::Yes));
+            refused.expect_err("refused").status().as_u16()
+        };
+        assert_eq!(status(br#"["yes"]"#), 422);
+        assert_eq!(status(br#"{"word": 5}"#), 422);
+        assert_eq!(status(br#"{"word": null}"#), 422);
+        assert_eq!(status(br#"["yes""#), 400);
+        assert_eq!(status(b"{"), 400);
+        assert_eq!(status(b""), 400);
+        assert!(json_object::<Answer>(br#" {"word": "yes"}"#).is_ok());
     }
 
     #[tokio::test]

@@ -9,9 +9,13 @@ use runtime::clock::Clock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{sync::Mutex, time::Instant};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a verdict about a service holds: anybody may ask, and asking costs something.
+const HOLDS: Duration = Duration::from_secs(2);
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
@@ -19,8 +23,29 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 #[derive(Clone)]
 pub struct Health {
     clock: Clock,
-    services: Vec<(&'static str, Check)>,
+    services: Vec<(&'static str, Arc<Remembered>)>,
     ready: Check,
+}
+
+/// A question and its last answer.
+struct Remembered {
+    check: Check,
+    verdict: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Remembered {
+    /// The last answer while it holds. Whoever asks meanwhile waits for the one who found out.
+    async fn answers(&self) -> bool {
+        let mut verdict = self.verdict.lock().await;
+        match *verdict {
+            Some((at, well)) if at.elapsed() < HOLDS => well,
+            _ => {
+                let well = answers(&self.check).await;
+                *verdict = Some((Instant::now(), well));
+                well
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -51,8 +76,11 @@ impl Health {
     where
         F: Future<Output = bool> + Send + 'static,
     {
-        self.services
-            .push((name, Arc::new(move || check().boxed())));
+        let remembered = Remembered {
+            check: Arc::new(move || check().boxed()),
+            verdict: Mutex::default(),
+        };
+        self.services.push((name, Arc::new(remembered)));
         self
     }
 
@@ -93,7 +121,7 @@ async fn answers(check: &Check) -> bool {
 
 async fn overall(State(health): State<Health>) -> Response {
     let asked = health.services.iter().map(|(name, check)| async {
-        let word = if answers(check).await {
+        let word = if check.answers().await {
             "healthy"
         } else {
             "unhealthy"
@@ -118,4 +146,28 @@ async fn readiness(State(health): State<Health>) -> Response {
 
 async fn liveness(State(health): State<Health>) -> Response {
     axum::Json(health.report("alive")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_is_asked_once_however_many_want_to_know() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = asked.clone();
+        let health = Health::new(Clock::system()).service("object_storage", move || {
+            let count = count.clone();
+            async move {
+                tokio::task::yield_now().await;
+                count.fetch_add(1, Ordering::Relaxed) == 0
+            }
+        });
+        let all = (0..100).map(|_| health.services[0].1.answers());
+        let verdicts = futures::future::join_all(all).await;
+        assert!(verdicts.iter().all(|well| *well));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
 }

@@ -18,7 +18,7 @@ mod unread;
 
 pub use access_token::{AccessClaims, AccessTokens};
 pub use client::Client;
-pub use edge::{EdgeSettings, edge};
+pub use edge::{EdgeSettings, NoSuchRoute, edge};
 pub use error::ApiError;
 pub use extract::{Json, JsonOrForm, Path, Query};
 pub use health::Health;

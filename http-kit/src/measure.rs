@@ -29,6 +29,8 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let response = next.run(request).instrument(span.clone()).await;
     let seconds = began.elapsed().as_secs_f64();
     let status = response.status().as_u16();
+    // Probes and scrapes would drown the rest.
+    let watched = matches!(route.as_str(), "/metrics") || route.starts_with("/health");
     let labels = [
         ("route", route),
         ("method", method.to_owned()),
@@ -36,7 +38,13 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     ];
     metrics::counter!("alta_http_requests_total", &labels).increment(1);
     metrics::histogram!("alta_http_request_duration_seconds", &labels).record(seconds);
-    span.in_scope(|| tracing::debug!(status, seconds, "answered"));
+    span.in_scope(|| {
+        if watched {
+            tracing::debug!(status, seconds, "answered");
+        } else {
+            tracing::info!(status, seconds, "answered");
+        }
+    });
     response
 }
 
