@@ -24,6 +24,10 @@ CREATE TABLE jobs (
     finished_at     timestamptz,
     UNIQUE (kind, source_event_id)
 );
-CREATE INDEX jobs_due ON jobs (kind, run_after, created_at) WHERE state IN ('queued', 'running');
+-- The longest due job of each project, found without looking at the rest of a long queue.
+CREATE INDEX jobs_due ON jobs
+    (kind, (coalesce(project_id, '00000000-0000-0000-0000-000000000000')), run_after, job_id)
+    WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_running ON jobs (kind, project_id) WHERE state = 'running';
 CREATE INDEX jobs_dead ON jobs (finished_at) WHERE state = 'dead';
 CREATE INDEX jobs_item ON jobs (item_id, created_at DESC);

@@ -1,5 +1,6 @@
-//! Follows the events under a name: one leader, one checkpoint, no event skipped. What is done with
-//! the events is the business of a [`Reaction`]; after any fault the same events come again.
+//! Follows the events under a name: one leader, one checkpoint, no event skipped but one that cannot
+//! be read. What is done with the events is the business of a [`Reaction`]; after any other fault the
+//! same events come again.
 
 use crate::leader::lead;
 use event_store::{RecordedEvent, StoreError, Subscription, notify::Heads};
@@ -10,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 const BATCH: usize = 200;
+/// So many unreadable events in a row are no longer single accidents: rather, our key is wrong.
+const MOST_PARKED: u32 = 10;
 /// The checkpoints of followers have no versions; the column is shared with projections.
 const VERSION: i32 = 1;
 
@@ -86,26 +89,87 @@ async fn lead_and_follow<R: Reaction>(
     tracing::info!(position, "{} leads from position {position}", R::NAME);
     source.heads.projected(R::NAME, position);
     let mut events = (source.subscribe)(position);
+    let mut size = BATCH;
     loop {
         let batch = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            batch = events.next_batch(BATCH) => batch?,
+            batch = events.next_batch(size) => batch,
         };
-        let Some(last) = batch.last().map(|event| event.position) else {
-            continue;
+        let step = step(reaction, &mut connection, position, batch);
+        let awaited = match step.await {
+            Ok((last, awaited)) => {
+                (position, size) = (last, BATCH);
+                *failures = Failures::default();
+                awaited
+            }
+            // One of them cannot be read; alone, it is set aside.
+            Err(FollowError::Store(error)) if unreadable(&error) && size > 1 => {
+                tracing::debug!(%error, size, "{} meets an unreadable event", R::NAME);
+                size /= 2;
+                events = (source.subscribe)(position);
+                continue;
+            }
+            Err(FollowError::Store(error)) if unreadable(&error) && failures.may_park() => {
+                park(&mut connection, R::NAME, position, &error).await?;
+                position += 1;
+                failures.parked_in_a_row += 1;
+                events = (source.subscribe)(position);
+                vec![]
+            }
+            Err(error) => return Err(error),
         };
-        let prepared = reaction.prepare(&batch).await?;
-        let mut tx = connection.begin().await?;
-        let awaited = reaction.write(&mut tx, prepared).await?;
-        advance(&mut tx, R::NAME, position, last).await?;
-        tx.commit().await?;
-        position = last;
         for name in awaited.into_iter().chain([R::NAME]) {
             source.heads.projected(name, position);
         }
         metrics::gauge!("alta_follower_position", "follower" => R::NAME).set(position as f64);
-        *failures = Failures::default();
     }
+}
+
+/// Reacts to the events after a position. Returns the last one's position and whom they concern.
+async fn step<R: Reaction>(
+    reaction: &R,
+    connection: &mut PgConnection,
+    position: i64,
+    batch: Result<Vec<RecordedEvent>, StoreError>,
+) -> Result<(i64, Vec<&'static str>), FollowError> {
+    let batch = batch?;
+    let last = batch.last().map_or(position, |event| event.position);
+    let prepared = reaction.prepare(&batch).await?;
+    let mut tx = connection.begin().await?;
+    let awaited = reaction.write(&mut tx, prepared).await?;
+    advance(&mut tx, R::NAME, position, last).await?;
+    tx.commit().await?;
+    Ok((last, awaited))
+}
+
+/// Whether the fault lies in what is stored: trying again must meet it again.
+pub(crate) const fn unreadable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Shape(_) | StoreError::Vault(_))
+}
+
+/// Leaves out the event after a position, for good: it, or its item's stream, cannot be read.
+async fn park(
+    connection: &mut PgConnection,
+    follower: &'static str,
+    after: i64,
+    error: &StoreError,
+) -> Result<(), FollowError> {
+    let position = after + 1;
+    let event = sqlx::query!(
+        "SELECT e.aggregate_type, e.aggregate_id, e.event_type, e.metadata ->> 'event_id' AS event_id
+         FROM event_log l JOIN events e ON e.id = l.event_id WHERE l.position = $1",
+        position,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    advance(connection, follower, after, position).await?;
+    metrics::counter!("alta_follower_parked_total", "follower" => follower).increment(1);
+    let (stream, id) = (event.aggregate_type, event.aggregate_id);
+    tracing::error!(
+        follower, position, event_id = event.event_id, %stream, %id, %error,
+        "{follower} leaves out {} at {position}, of {stream} {id}: {error}", event.event_type
+    );
+    Ok(())
 }
 
 async fn checkpoint(connection: &mut PgConnection, name: &str) -> Result<i64, sqlx::Error> {
@@ -145,10 +209,15 @@ async fn advance(tx: &mut PgConnection, name: &str, from: i64, to: i64) -> Resul
 #[derive(Default)]
 struct Failures {
     in_a_row: u32,
+    parked_in_a_row: u32,
     last: Option<String>,
 }
 
 impl Failures {
+    const fn may_park(&self) -> bool {
+        self.parked_in_a_row < MOST_PARKED
+    }
+
     fn log(&mut self, follower: &'static str, error: &FollowError) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let words = error.to_string();

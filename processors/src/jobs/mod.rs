@@ -207,6 +207,12 @@ impl Failure {
             ..Self::passing(code, detail)
         }
     }
+
+    /// Every attempt ended with the death of its worker: there is to be no other.
+    pub fn worn_out() -> Self {
+        let detail = "every attempt ended with the death of its worker";
+        Self::passing("ENGINE_FAILED", detail)
+    }
 }
 
 impl From<media::Fault> for Failure {

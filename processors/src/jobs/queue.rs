@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// How long a job is held before others may take it.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// How many jobs of one project are looked at: more than workers that take at the same moment.
+const CANDIDATES: i64 = 32;
 /// The longest error that is kept, in characters.
 const ERROR_CHARS: usize = 1_000;
 
@@ -64,8 +66,9 @@ impl End {
 }
 
 /// Takes the next job that is due or whose holder is late: from the project with the fewest running
-/// ones, then the oldest. Taking counts as an attempt, so that one which kills its worker counts.
-/// `None` when nothing is due.
+/// ones, then the one that is due longest. Of each project only the first [`CANDIDATES`] due jobs are
+/// looked at, however many wait. Taking counts as an attempt, so that one which kills its worker
+/// counts. `None` when nothing is due.
 pub async fn lease(
     pool: &PgPool,
     kind: Kind,
@@ -73,18 +76,40 @@ pub async fn lease(
     now: OffsetDateTime,
     most_attempts: u32,
 ) -> Result<Option<Leased>, sqlx::Error> {
+    // Jobs of no project count as one. The projects are walked along the index `jobs_due`.
     let row = sqlx::query!(
-        r#"WITH running AS (
-             SELECT project_id, count(*) AS jobs FROM jobs
-             WHERE kind = $1 AND state = 'running' AND leased_until > $3
-             GROUP BY project_id
+        r#"WITH RECURSIVE running AS (
+             SELECT coalesce(project_id, '00000000-0000-0000-0000-000000000000') AS project,
+                    count(*) AS jobs
+             FROM jobs WHERE kind = $1 AND state = 'running' AND leased_until > $3
+             GROUP BY 1
+           ), projects AS (
+             (SELECT coalesce(project_id, '00000000-0000-0000-0000-000000000000') AS project
+              FROM jobs WHERE kind = $1 AND state IN ('queued', 'running')
+              ORDER BY 1 LIMIT 1)
+             UNION ALL
+             SELECT (SELECT coalesce(j.project_id, '00000000-0000-0000-0000-000000000000')
+                     FROM jobs j
+                     WHERE j.kind = $1 AND j.state IN ('queued', 'running')
+                       AND coalesce(j.project_id, '00000000-0000-0000-0000-000000000000') > p.project
+                     ORDER BY 1 LIMIT 1)
+             FROM projects p WHERE p.project IS NOT NULL
+           ), candidates AS (
+             SELECT due.job_id, coalesce(r.jobs, 0) AS running
+             FROM projects p LEFT JOIN running r USING (project)
+             CROSS JOIN LATERAL (
+               SELECT j.job_id FROM jobs j
+               WHERE j.kind = $1 AND j.state IN ('queued', 'running')
+                 AND coalesce(j.project_id, '00000000-0000-0000-0000-000000000000') = p.project
+                 AND j.run_after <= $3 AND (j.state = 'queued' OR j.leased_until <= $3)
+               ORDER BY j.run_after, j.job_id LIMIT $6
+             ) due
            ), chosen AS (
              SELECT j.job_id, j.attempts >= $5 AS exhausted
-             FROM jobs j LEFT JOIN running r ON r.project_id IS NOT DISTINCT FROM j.project_id
-             WHERE j.kind = $1
-               AND ((j.state = 'queued' AND j.run_after <= $3)
-                 OR (j.state = 'running' AND j.leased_until <= $3))
-             ORDER BY coalesce(r.jobs, 0), j.created_at, j.job_id
+             FROM candidates c JOIN jobs j USING (job_id)
+             WHERE j.run_after <= $3
+               AND (j.state = 'queued' OR (j.state = 'running' AND j.leased_until <= $3))
+             ORDER BY c.running, j.run_after, j.job_id
              LIMIT 1
              FOR UPDATE OF j SKIP LOCKED
            )
@@ -100,6 +125,7 @@ pub async fn lease(
         now,
         now + LEASE,
         most_attempts as i32,
+        CANDIDATES,
     )
     .fetch_optional(pool)
     .await?;
@@ -138,15 +164,14 @@ pub async fn renew(
     Ok(renewed.rows_affected() == 1)
 }
 
-/// Gives the job back untried: the attempt does not count.
-pub async fn release(pool: &PgPool, job: &Leased, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+/// Gives the job back untried, due as before: the attempt does not count.
+pub async fn release(pool: &PgPool, job: &Leased) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE jobs SET state = 'queued', attempts = greatest(attempts - 1, 0), run_after = $3,
+        "UPDATE jobs SET state = 'queued', attempts = greatest(attempts - 1, 0),
                 leased_by = NULL, leased_until = NULL, started_at = NULL, progress = NULL
          WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
         job.job_id,
         job.lease,
-        now,
     )
     .execute(pool)
     .await?;

@@ -56,6 +56,9 @@ impl Reading {
         if let Some(done) = settled(&facts, job.job_id) {
             return Ok(done);
         }
+        if job.exhausted {
+            return Err(Failure::worn_out());
+        }
         let file = facts.file.as_ref().ok_or_else(missing)?;
         let language = facts.submission.item_even_deleted();
         let language = language.and_then(|item| item.description.language.as_deref());
@@ -130,11 +133,12 @@ impl Reading {
         } else {
             Text::Inline(Personal::new(item_id, text))
         };
-        let words = without_nul(found.result.to_string());
+        let result = json_without_nul(found.result);
+        let words = result.to_string();
         let (result, result_ref) = if words.len() > INLINE_BYTES {
             (None, Some(self.keep(words.into()).await?))
         } else {
-            (Some(Personal::new(item_id, found.result)), None)
+            (Some(Personal::new(item_id, result)), None)
         };
         Ok(ProcessingOutcome::Succeeded {
             attempt: job.attempt,
@@ -163,7 +167,7 @@ impl Reading {
 
 /// What to do about a run that is not open: its outcome was recorded and its row was not marked, or
 /// it never was this item's.
-fn settled(facts: &ItemFacts, run_id: Uuid) -> Option<Done> {
+pub(super) fn settled(facts: &ItemFacts, run_id: Uuid) -> Option<Done> {
     let item = facts.submission.item_even_deleted();
     if item.is_some_and(|item| item.processing == Processing::Open(run_id)) {
         return None;
@@ -188,6 +192,18 @@ fn without_nul(text: String) -> String {
         text.replace('\0', "")
     } else {
         text
+    }
+}
+
+fn json_without_nul(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_nul(text)),
+        Value::Array(values) => values.into_iter().map(json_without_nul).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (without_nul(name), json_without_nul(value)))
+            .collect(),
+        other => other,
     }
 }
 
@@ -223,5 +239,17 @@ impl From<transcription::Transcript> for Found {
             duration_seconds: Some(heard.duration_seconds),
             text: heard.text,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_postgresql_cannot_hold_is_taken_out_of_every_text_of_a_result() {
+        let found = json!({"pages": [{"text": "a\0b", "x\0": 1}], "seconds": 0.5, "none": null});
+        let kept = json!({"pages": [{"text": "ab", "x": 1}], "seconds": 0.5, "none": null});
+        assert_eq!(json_without_nul(found), kept);
     }
 }

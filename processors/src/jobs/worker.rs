@@ -3,15 +3,16 @@
 
 use super::{
     Done, Failure, Kind,
+    item_facts::ItemFacts,
     queue::{self, End, Leased},
-    reading::{Progress, Reading},
+    reading::{Progress, Reading, settled},
 };
-use crate::{Settings, email::Mailer};
+use crate::{Settings, email::Mailer, follow::unreadable};
 use domain::{
     Submission,
-    submission::{ProcessingOutcome, SubmissionCommand},
+    submission::{ProcessingOutcome, SubmissionCommand, SubmissionError},
 };
-use event_store::{DispatchError, EventStore, notify::Heads};
+use event_store::{Context, DispatchError, EventStore, notify::Heads};
 use runtime::{
     backoff::{Backoff, jitter},
     clock::Clock,
@@ -19,20 +20,22 @@ use runtime::{
     ids::Ids,
 };
 use sqlx::PgPool;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 use time::OffsetDateTime;
-use tokio::{
-    sync::watch,
-    task::{AbortHandle, JoinError},
-};
+use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// How often a worker without work looks for itself.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a held job is renewed.
 const RENEW: Duration = Duration::from_secs(10);
+/// How long renewing may take.
+const RENEWAL: Duration = Duration::from_secs(4);
 /// Retries wait at most this long.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// What is said of a job that needs nothing more.
+const MOOT: &str = "there was nothing to do any more";
 /// Between attempts at a database that is away.
 const AWAY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
@@ -50,13 +53,8 @@ pub(crate) struct Worker {
     grace: Duration,
 }
 
-/// Why a held job was let go before it ended.
-enum LetGo {
-    /// Somebody else has it, or may have.
-    Lost,
-    /// The process is to stop and the grace is over.
-    Stopped,
-}
+/// How a row is to end: with which word, and which error.
+type Ending<'a> = (End, Option<(&'a str, &'a str)>);
 
 impl Worker {
     pub(crate) fn new(kind: Kind, settings: &Settings) -> Self {
@@ -119,20 +117,33 @@ impl Worker {
         .await
     }
 
-    /// One attempt, held all the while.
+    /// One attempt, held all the while. Once it has ended, only the loss of the hold keeps its end
+    /// from being written down.
     async fn work(&self, job: Leased, shutdown: &CancellationToken) {
         let (progress, told) = watch::channel(None);
-        let attempt = self.clone().attempt(job.clone(), progress);
-        let attempt = tokio::spawn(attempt);
+        let mut attempt = tokio::spawn(self.clone().attempt(job.clone(), progress));
         let _stop = StopOnDrop(attempt.abort_handle());
         let began = tokio::time::Instant::now();
-        let finished = async {
-            let result = attempt.await.unwrap_or_else(|error| Err(broken(&error)));
-            self.conclude(&job, result).await
+        let mut lost = pin!(self.hold(&job, told));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut attempt => Some(ended),
+            () = self.stopped(shutdown) => {
+                attempt.abort();
+                Some(attempt.await)
+            }
+            () = &mut lost => None,
         };
-        let outcome = tokio::select! {
-            outcome = finished => outcome,
-            let_go = self.hold(&job, told, shutdown) => self.let_go(&job, let_go).await,
+        let outcome = match ended {
+            None => taken_away(&job),
+            Some(Err(error)) if error.is_cancelled() => self.give_back(&job).await,
+            Some(ended) => {
+                let result = ended.unwrap_or_else(|_| Err(broken()));
+                tokio::select! {
+                    outcome = self.conclude(&job, result) => outcome,
+                    () = &mut lost => taken_away(&job),
+                }
+            }
         };
         let kind = self.kind.as_str();
         metrics::counter!("alta_jobs_total", "kind" => kind, "outcome" => outcome).increment(1);
@@ -141,75 +152,52 @@ impl Worker {
     }
 
     async fn attempt(self, job: Leased, progress: Progress) -> Result<Done, Failure> {
-        if job.exhausted {
-            let detail = "every attempt ended with the death of its worker";
-            return Err(Failure::passing("ENGINE_FAILED", detail));
-        }
         match self.kind {
             Kind::Ocr | Kind::Transcription => self.reading.attempt(&job, progress).await,
+            Kind::Email if job.exhausted => Err(Failure::worn_out()),
             Kind::Email => self.mailer.attempt(&job).await,
         }
     }
 
-    /// Renews the hold until it is lost or the process has to stop.
-    async fn hold(
-        &self,
-        job: &Leased,
-        progress: watch::Receiver<Option<(u32, u32)>>,
-        shutdown: &CancellationToken,
-    ) -> LetGo {
-        let stop = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(self.grace).await;
-        };
-        let renewed = async {
-            let mut held_until = tokio::time::Instant::now() + queue::LEASE;
-            loop {
-                tokio::time::sleep(RENEW).await;
-                let told = *progress.borrow();
-                match queue::renew(self.pool(), job, self.clock.now(), told).await {
-                    Ok(true) => held_until = tokio::time::Instant::now() + queue::LEASE,
-                    Err(_) if tokio::time::Instant::now() + RENEW < held_until => {}
-                    Ok(false) | Err(_) => return,
-                }
+    /// Until the process is to stop and the grace is over.
+    async fn stopped(&self, shutdown: &CancellationToken) {
+        shutdown.cancelled().await;
+        tokio::time::sleep(self.grace).await;
+    }
+
+    /// Renews the hold until somebody else has it, or may have.
+    async fn hold(&self, job: &Leased, progress: watch::Receiver<Option<(u32, u32)>>) {
+        let mut held_until = tokio::time::Instant::now() + queue::LEASE;
+        loop {
+            tokio::time::sleep(RENEW).await;
+            let asked = tokio::time::Instant::now();
+            let told = *progress.borrow();
+            let renewal = queue::renew(self.pool(), job, self.clock.now(), told);
+            match tokio::time::timeout(RENEWAL, renewal).await {
+                Ok(Ok(true)) => held_until = asked + queue::LEASE,
+                Ok(Ok(false)) => return,
+                _ if tokio::time::Instant::now() + RENEW + RENEWAL < held_until => {}
+                _ => return,
             }
-        };
-        tokio::select! {
-            () = stop => LetGo::Stopped,
-            () = renewed => LetGo::Lost,
         }
     }
 
-    async fn let_go(&self, job: &Leased, why: LetGo) -> &'static str {
+    async fn give_back(&self, job: &Leased) -> &'static str {
         let job_id = job.job_id;
-        match why {
-            LetGo::Lost => {
-                tracing::warn!(%job_id, "job {job_id} was taken from this worker");
-                "lost"
-            }
-            LetGo::Stopped => {
-                // If this fails too, the hold runs out by itself.
-                let _ = queue::release(self.pool(), job, self.clock.now()).await;
-                tracing::info!(%job_id, "job {job_id} is given back: the process stops");
-                "released"
-            }
-        }
+        // If this fails too, the hold runs out by itself.
+        let _ = queue::release(self.pool(), job).await;
+        tracing::info!(%job_id, "job {job_id} is given back: the process stops");
+        "released"
     }
 
     /// Records what came of the attempt, first in the stream and then in the row: a crash between
     /// the two is found out by the next worker. Returns the outcome's word.
     async fn conclude(&self, job: &Leased, result: Result<Done, Failure>) -> &'static str {
         match result {
-            Ok(Done::Result(outcome)) => {
-                self.record(job, *outcome).await;
-                self.finish(job, End::Succeeded, None).await
-            }
-            Ok(Done::Sent) => self.finish(job, End::Succeeded, None).await,
-            Ok(Done::Settled(end)) => self.finish(job, end, None).await,
-            Ok(Done::Skipped(why)) => {
-                let words = "there was nothing to do any more";
-                self.finish(job, End::Discarded, Some((why, words))).await
-            }
+            Ok(Done::Result(outcome)) => self.end(job, *outcome, (End::Succeeded, None)).await,
+            Ok(Done::Sent) => self.finish(job, (End::Succeeded, None)).await,
+            Ok(Done::Settled(end)) => self.finish(job, (end, None)).await,
+            Ok(Done::Skipped(why)) => self.finish(job, (End::Discarded, Some((why, MOOT)))).await,
             Err(failure) => self.failed(job, failure).await,
         }
     }
@@ -226,11 +214,11 @@ impl Worker {
         let because = (code.as_str(), detail.as_str());
         tracing::warn!(%job_id, %kind, attempt, code, "{kind} job {job_id}, attempt {attempt}: {code}: {detail}");
         if permanent {
-            self.record(job, failed_outcome(attempt, because)).await;
-            self.finish(job, End::Failed, Some(because)).await
+            let outcome = failed_outcome(attempt, because);
+            self.end(job, outcome, (End::Failed, Some(because))).await
         } else if last {
-            self.record(job, dead_outcome(attempt, because)).await;
-            self.finish(job, End::Dead, Some(because)).await
+            let outcome = dead_outcome(attempt, because);
+            self.end(job, outcome, (End::Dead, Some(because))).await
         } else {
             self.again(job, because).await;
             "retried"
@@ -245,49 +233,79 @@ impl Worker {
         .await;
     }
 
-    async fn finish(&self, job: &Leased, end: End, error: Option<(&str, &str)>) -> &'static str {
+    /// Records the outcome and ends the row with what the stream says in the end.
+    async fn end(
+        &self,
+        job: &Leased,
+        outcome: ProcessingOutcome,
+        ending: Ending<'_>,
+    ) -> &'static str {
+        let ending = match self.record(job, outcome).await {
+            Some(Done::Settled(end)) => (end, None),
+            Some(Done::Skipped(why)) => (End::Discarded, Some((why, MOOT))),
+            _ => ending,
+        };
+        self.finish(job, ending).await
+    }
+
+    async fn finish(&self, job: &Leased, (end, error): Ending<'_>) -> &'static str {
         let now: OffsetDateTime = self.clock.now();
         self.insist(job, || queue::finish(self.pool(), job, end, now, error))
             .await;
         end.as_str()
     }
 
-    /// Says in the item's stream how the run ended. Repeats until the store takes it; the hold is
-    /// renewed meanwhile, and when it is lost this future is dropped.
-    async fn record(&self, job: &Leased, outcome: ProcessingOutcome) {
-        let Some(item_id) = job.item_id.filter(|_| self.kind != Kind::Email) else {
-            return;
-        };
+    /// Says in the item's stream how the run ended; when that was said before, returns what. Repeats
+    /// until the store takes it; the hold is renewed meanwhile, and when it is lost this future is
+    /// dropped.
+    async fn record(&self, job: &Leased, outcome: ProcessingOutcome) -> Option<Done> {
+        let item_id = job.item_id.filter(|_| self.kind != Kind::Email)?;
         let context = job.task.context(job.source_event_id);
-        let command = SubmissionCommand::RecordProcessing {
-            run_id: job.job_id,
-            outcome,
-        };
         self.insist(job, || async {
-            match self
-                .store
-                .execute::<Submission>(item_id, command.clone(), &context)
-                .await
-            {
-                Err(error @ (DispatchError::Store(_) | DispatchError::Conflict)) => Err(error),
+            let known = self.record_once(item_id, (job.job_id, &outcome), &context);
+            match known.await {
+                Err(error @ DispatchError::Conflict) => Err(error),
+                Err(DispatchError::Store(error)) if !unreadable(&error) => Err(error.into()),
                 Err(refusal) => {
                     tracing::warn!(%item_id, %refusal, "an outcome of {item_id} was refused: {refusal}");
-                    Ok(())
+                    Ok(None)
                 }
-                Ok(_) => Ok(()),
+                Ok(known) => Ok(known),
             }
         })
-        .await;
+        .await
+    }
+
+    async fn record_once(
+        &self,
+        item_id: Uuid,
+        (run_id, outcome): (Uuid, &ProcessingOutcome),
+        context: &Context,
+    ) -> Result<Option<Done>, DispatchError<SubmissionError>> {
+        let command = SubmissionCommand::RecordProcessing {
+            run_id,
+            outcome: outcome.clone(),
+        };
+        let appended = self.store.execute::<Submission>(item_id, command, context);
+        if !appended.await?.events.is_empty() {
+            return Ok(None);
+        }
+        let facts = self.store.load::<ItemFacts>(item_id).await?.aggregate;
+        Ok(settled(&facts, run_id))
     }
 
     /// Repeats until it succeeds.
-    async fn insist<E: std::fmt::Display, F: Future<Output = Result<(), E>>>(
+    async fn insist<T, E: fmt::Display, F: Future<Output = Result<T, E>>>(
         &self,
         job: &Leased,
         what: impl Fn() -> F,
-    ) {
+    ) -> T {
         let mut failures = 0;
-        while let Err(error) = what().await {
+        loop {
+            let error = match what().await {
+                Ok(done) => return done,
+                Err(error) => error,
+            };
             failures += 1;
             let job_id = job.job_id;
             tracing::warn!(%job_id, %error, "job {job_id}: its end cannot be recorded yet: {error}");
@@ -323,13 +341,14 @@ fn dead_outcome(attempts: u32, (code, error): (&str, &str)) -> ProcessingOutcome
 }
 
 /// A panic says something about us, not about the file; its words may quote the file.
-fn broken(error: &JoinError) -> Failure {
-    let detail = if error.is_panic() {
-        "the attempt panicked"
-    } else {
-        "the attempt was cut off"
-    };
-    Failure::passing("ENGINE_FAILED", detail)
+fn broken() -> Failure {
+    Failure::passing("ENGINE_FAILED", "the attempt panicked")
+}
+
+fn taken_away(job: &Leased) -> &'static str {
+    let job_id = job.job_id;
+    tracing::warn!(%job_id, "job {job_id} was taken from this worker");
+    "lost"
 }
 
 /// An attempt whose worker lets go of the job must not go on in the background.
@@ -358,13 +377,5 @@ mod tests {
         }
         assert!(wait_before_retry(first, 1_000) <= LONGEST_WAIT);
         assert_eq!(wait_before_retry(Duration::ZERO, 3), Duration::ZERO);
-    }
-
-    #[tokio::test]
-    async fn a_panic_counts_as_a_failed_attempt_and_its_words_are_not_kept() {
-        let attempt = tokio::spawn(async { panic!("a word of the file") });
-        let failure = broken(&attempt.await.expect_err("it panicked"));
-        let expected = Failure::passing("ENGINE_FAILED", "the attempt panicked");
-        assert_eq!(failure, expected);
     }
 }

@@ -377,3 +377,36 @@ async fn nothing_is_sent_about_an_erased_person() {
         .expect("a stream");
     assert!(approved.aggregate.item().is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_stops_before_it_could_note_a_sent_mail_sends_it_no_second_time() {
+    let (mut house, catcher) = with_server().await;
+    house.settings.grace = Duration::ZERO;
+    let pool = &house.database.pool;
+    // Ends cannot be noted while this table is there; refusals are counted.
+    let refusing = "CREATE SEQUENCE refusals;
+        CREATE TABLE refusing ();
+        CREATE FUNCTION refuse() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN
+            IF to_regclass('refusing') IS NOT NULL THEN
+                RAISE EXCEPTION 'refusal %', nextval('refusals');
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW
+            WHEN (NEW.state = 'succeeded') EXECUTE FUNCTION refuse()";
+    sqlx::raw_sql(refusing).execute(pool).await.expect("made");
+    let running = start(&house);
+    let user = house.register("amal@example.org").await;
+    let job = job_of(&house, user, "UserRegistered").await;
+    until("its end is refused", async || {
+        let called = sqlx::query_scalar("SELECT is_called FROM refusals");
+        called.fetch_one(pool).await.expect("the sequence")
+    })
+    .await;
+    let stopped = tokio::spawn(running.stop());
+    let drop = sqlx::query("DROP TABLE refusing").execute(pool).await;
+    drop.expect("dropped");
+    stopped.await.expect("it stops");
+    assert_eq!(house.job(job).await.expect("the job").state, "succeeded");
+    assert_eq!(catcher.mails().len(), 1);
+}

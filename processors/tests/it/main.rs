@@ -7,6 +7,7 @@ mod mails;
 mod policies;
 mod queue;
 mod reading;
+mod unreadable;
 
 /// Runs as the engine's child when it is started with words behind its own name.
 #[test]

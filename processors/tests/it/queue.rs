@@ -91,6 +91,25 @@ async fn the_project_with_the_fewest_running_jobs_comes_first_and_then_the_oldes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_jobs_of_one_project_keep_another_projects_job_waiting_for_one_turn() {
+    let TestDatabase { pool, .. } = test_kit::postgres().await;
+    sqlx::query(
+        "INSERT INTO jobs (job_id, kind, source_event_id, project_id, task, run_after, created_at)
+         SELECT gen_random_uuid(), 'ocr', gen_random_uuid(), $1, '{}', due, due
+         FROM (SELECT $2 - n * interval '1 second' AS due FROM generate_series(1, 10000) n) jobs",
+    )
+    .bind(Uuid::from_u128(1))
+    .bind(NOW - Duration::from_mins(1))
+    .execute(&pool)
+    .await
+    .expect("jobs");
+    put(&pool, 4, Some(2), 0).await;
+    let first = taken(&pool, 1, NOW).await;
+    assert_eq!(taken(&pool, 2, NOW).await, 4);
+    assert_ne!(taken(&pool, 3, NOW).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_workers_job_is_taken_over_and_its_attempt_counts() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
@@ -109,7 +128,7 @@ async fn a_dead_workers_job_is_taken_over_and_its_attempt_counts() {
     queue::finish(&pool, &first, End::Failed, LATER, None)
         .await
         .expect("asked");
-    queue::release(&pool, &first, LATER).await.expect("asked");
+    queue::release(&pool, &first).await.expect("asked");
     assert!(
         queue::renew(&pool, &second, LATER, Some((1, 2)))
             .await
@@ -148,7 +167,7 @@ async fn what_is_given_back_is_due_at_once_and_was_not_tried() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
     let job = take(&pool, 1, NOW).await.expect("due");
-    queue::release(&pool, &job, NOW).await.expect("given back");
+    queue::release(&pool, &job).await.expect("given back");
     assert_eq!(attempts(&pool, 1).await, 0);
     assert_eq!(take(&pool, 2, NOW).await.map(|job| job.attempt), Some(1));
 }

@@ -285,23 +285,7 @@ async fn a_run_whose_outcome_was_recorded_before_the_crash_is_only_marked() {
     let intake = house.run(&[Part::Intake]);
     let (item, run) = house.upload_stored(Uuid::nil(), house.lost_file()).await;
     house.job_state(run, "queued").await;
-    let outcome = ProcessingOutcome::Succeeded {
-        attempt: 1,
-        engine: "tesseract".into(),
-        engine_version: "5".into(),
-        language: None,
-        confidence: None,
-        duration_seconds: None,
-        started_at: house.settings.clock.now(),
-        text: Text::Inline(Personal::new(item, "read".into())),
-        result: None,
-        result_ref: None,
-    };
-    let record = SubmissionCommand::RecordProcessing {
-        run_id: run,
-        outcome,
-    };
-    house.item(item, record).await;
+    house.item(item, success(&house, item, run)).await;
     let workers = house.run(&[Part::Work(Kind::Ocr)]);
     house.job_state(run, "succeeded").await;
     workers.stop().await;
@@ -392,4 +376,59 @@ async fn events_that_come_again_make_no_second_job() {
         .await
         .expect("a count");
     assert_eq!(jobs, 1);
+}
+
+fn success(house: &House, item: Uuid, run_id: Uuid) -> SubmissionCommand {
+    let outcome = ProcessingOutcome::Succeeded {
+        attempt: 1,
+        engine: "tesseract".into(),
+        engine_version: "5".into(),
+        language: None,
+        confidence: None,
+        duration_seconds: None,
+        started_at: house.settings.clock.now(),
+        text: Text::Inline(Personal::new(item, "read".into())),
+        result: None,
+        result_ref: None,
+    };
+    SubmissionCommand::RecordProcessing { run_id, outcome }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_succeeded_in_its_last_attempt_before_the_crash_is_no_dead_letter() {
+    let house = House::new().await;
+    let intake = house.run(&[Part::Intake]);
+    let (item, run) = house.upload_stored(Uuid::nil(), house.lost_file()).await;
+    house.job_state(run, "queued").await;
+    house.item(item, success(&house, item, run)).await;
+    sqlx::query(
+        "UPDATE jobs SET state = 'running', attempts = 4, leased_by = gen_random_uuid(),
+                leased_until = now() - interval '1 second'",
+    )
+    .execute(&house.database.pool)
+    .await
+    .expect("the job");
+    let workers = house.run(&[Part::Work(Kind::Ocr)]);
+    house.job_state(run, "succeeded").await;
+    workers.stop().await;
+    intake.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_comes_second_ends_the_row_as_the_first_ended_the_run() {
+    let house = House::new().await;
+    let (item, run) = house.upload_document(Uuid::nil(), PDF, long_pdf(400)).await;
+    let running = house.run(&READING);
+    house.job_state(run, "running").await;
+    let record = SubmissionCommand::RecordProcessing {
+        run_id: run,
+        outcome: ProcessingOutcome::Failed {
+            attempts: 1,
+            error_code: "CORRUPT".into(),
+            error: "said the first".into(),
+        },
+    };
+    house.item(item, record).await;
+    house.job_state(run, "failed").await;
+    running.stop().await;
 }
