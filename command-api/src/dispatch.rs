@@ -1,6 +1,8 @@
 //! From a command to an answer: who asks, the append, the refusal in the caller's words, the
 //! position.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, StatusCode, header};
 use cqrs_es::Aggregate;
 use event_store::{Also, Appended, Context, DispatchError, RowId};
@@ -13,6 +15,10 @@ use crate::{
     answer::{Answer, Stop, store_failed},
     idempotency::key_reused,
 };
+
+/// How long the answer to a command that takes rights away waits for its event's position.
+const NUMBERED_WITHIN: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
 
 /// How a rule's refusal is put to callers.
 pub(crate) trait Refusal {
@@ -73,28 +79,61 @@ impl CommandApi {
         Answer::new(status, body).at(self.position(appended.last_row).await)
     }
 
-    /// The answer after an append that took rights away: not before the reading side knows it too.
+    /// The answer after a command that takes rights away: not before the reading side knows it too.
+    /// What was appended stands even when that takes too long.
     pub(crate) async fn answer_once_applied<A: Aggregate>(
         &self,
         status: StatusCode,
         body: Option<Value>,
+        id: Uuid,
         appended: &Appended<A>,
-    ) -> Answer {
-        let answer = self.answer(status, body, appended).await;
-        self.access_applied(answer.position).await;
-        answer
+    ) -> Result<Answer, Stop> {
+        let applied = self.rights_applied(A::TYPE, id, appended.last_row, "");
+        Ok(Answer::new(status, body).at(Some(applied.await?)))
     }
 
-    /// Waits until who may see what is known to the reading side.
-    pub(crate) async fn access_applied(&self, position: Option<i64>) {
-        if let Some(position) = position
-            && !self.applied("access", position).await
-        {
-            tracing::warn!(
-                position,
-                "the access projection lags behind position {position}"
-            );
+    /// Waits until the reading side knows who may see what after an event: that in `row`, else the
+    /// last one of the stream that the request appended, else its very last. Stops with 503 when
+    /// it takes too long; the same request may come again, and waits again.
+    pub(crate) async fn rights_applied(
+        &self,
+        aggregate_type: &str,
+        id: Uuid,
+        row: Option<RowId>,
+        request_id: &str,
+    ) -> Result<i64, Stop> {
+        let (row, position) = if let Some(row) = row {
+            (row, None)
+        } else {
+            let times = self.store.times_of(aggregate_type, id, request_id).await?;
+            let times = times.ok_or_else(ApiError::opaque)?;
+            (times.row, times.position)
+        };
+        let position = match position {
+            Some(position) => Some(position),
+            None => self.numbered(row).await,
+        };
+        match position {
+            Some(position) if self.applied("access", position).await => Ok(position),
+            _ => {
+                let row = row.0;
+                tracing::warn!(row, "the access projection lags behind event {row}");
+                Err(ApiError::unavailable(1).into())
+            }
         }
+    }
+
+    /// The position of an event whose answer must have one; `None` when it took too long.
+    async fn numbered(&self, row: RowId) -> Option<i64> {
+        let numbered = async {
+            loop {
+                if let Some(position) = self.store.position_of(row).await {
+                    return position;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(NUMBERED_WITHIN, numbered).await.ok()
     }
 
     /// Waits until a projection has applied `position`; false when it took too long.

@@ -21,6 +21,7 @@ use crate::{
     CommandApi,
     answer::{Answer, Stop},
     recorded,
+    submissions::FirstName,
 };
 
 const LONGEST_KEY: usize = 255;
@@ -104,7 +105,7 @@ impl<T: DeserializeOwned> FromRequest<CommandApi> for Sent<T> {
         fingerprint.add(&bytes);
         let fingerprint = fingerprint.finish();
         Ok(Self {
-            body: extract::json(&bytes)?,
+            body: extract::json_object(&bytes)?,
             key: key.map(|key| Key { key, fingerprint }),
             client,
         })
@@ -171,6 +172,18 @@ pub(crate) enum Fill {
     Nothing,
     /// `created_at` and `updated_at` of a stream, as this request left them.
     Times {
+        aggregate_type: String,
+        id: Uuid,
+        request_id: String,
+    },
+    /// The same of an item, and in the field `named` what it was called at first.
+    Item {
+        item_id: Uuid,
+        named: String,
+        request_id: String,
+    },
+    /// Nothing, but the request took rights away: the reading side must know of it first.
+    Rights {
         aggregate_type: String,
         id: Uuid,
         request_id: String,
@@ -254,22 +267,42 @@ impl CommandApi {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
         let mut answer = Answer::new(status, kept.body);
         answer.replayed = true;
+        if let Fill::Rights {
+            aggregate_type,
+            id,
+            request_id,
+        } = &kept.fill
+        {
+            self.rights_applied(aggregate_type, *id, None, request_id)
+                .await?;
+        }
         let Some(body) = &mut answer.body else {
             return Ok(answer);
         };
         match kept.fill {
-            Fill::Nothing => {}
+            Fill::Nothing | Fill::Rights { .. } => {}
             Fill::Times {
                 aggregate_type,
                 id,
                 request_id,
             } => {
-                let pool = self.store.pool();
-                if let Some(times) = recorded::times(pool, &aggregate_type, id, &request_id).await?
-                {
-                    times.fill(body);
-                    answer.version =
-                        (aggregate_type == "submission").then_some(times.version as u64);
+                let times = self.store.times_of(&aggregate_type, id, &request_id);
+                if let Some(times) = times.await? {
+                    recorded::fill(&times, body);
+                    answer.version = (aggregate_type == "submission").then_some(times.version);
+                }
+            }
+            Fill::Item {
+                item_id,
+                named,
+                request_id,
+            } => {
+                let name = self.store.load::<FirstName>(item_id).await?.aggregate;
+                body[named] = json!(name.get());
+                let times = self.store.times_of("submission", item_id, &request_id);
+                if let Some(times) = times.await? {
+                    recorded::fill(&times, body);
+                    answer.version = Some(times.version);
                 }
             }
             Fill::Invitation {
@@ -290,9 +323,9 @@ impl CommandApi {
                         body["name"] = json!(standing.name.as_ref().and_then(|name| name.get()));
                     }
                 }
-                let pool = self.store.pool();
-                if let Some(times) = recorded::times(pool, "user", user_id, &request_id).await? {
-                    times.fill(body);
+                let times = self.store.times_of("user", user_id, &request_id);
+                if let Some(times) = times.await? {
+                    recorded::fill(&times, body);
                 }
             }
             Fill::Feedback { item_id } => {

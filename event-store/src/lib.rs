@@ -13,6 +13,7 @@ mod recorded;
 pub mod relay;
 mod repository;
 mod subscription;
+mod times;
 mod upcasters;
 mod vault;
 
@@ -26,5 +27,6 @@ pub use log::Log;
 pub use recorded::RecordedEvent;
 pub use repository::EventRepository;
 pub use subscription::Subscription;
+pub use times::Times;
 pub use upcasters::upcasters;
 pub use vault::Vault;

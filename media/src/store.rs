@@ -5,9 +5,10 @@
 //! escape), so that no file name of a user ever reaches a file system or a signed URL.
 
 use std::ops::Range;
-use std::path::Path as DiskPath;
+use std::path::{Path as DiskPath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -18,6 +19,8 @@ use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+mod unfinished;
 
 /// Bytes of one part of an upload; the smallest that every cloud store takes is 5 MiB.
 const PART_BYTES: usize = 8 << 20;
@@ -110,13 +113,14 @@ pub struct ObjectStorage {
 /// Which kind of store it is, which shows in an object's URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    Local,
+    /// Files under this directory.
+    Local(PathBuf),
 }
 
 impl Place {
     fn uri_prefix(&self) -> &'static str {
         match self {
-            Self::Local => "local://",
+            Self::Local(_) => "local://",
         }
     }
 }
@@ -148,7 +152,7 @@ impl ObjectStorage {
         let store = Arc::new(store.with_automatic_cleanup(true).with_fsync(true));
         Ok(Self {
             store,
-            place: Place::Local,
+            place: Place::Local(directory.into()),
         })
     }
 
@@ -279,6 +283,17 @@ impl ObjectStorage {
             .map_ok(|meta| head_of(&meta))
             .map_err(StoreError::from)
             .boxed())
+    }
+
+    /// Removes what puts that were cut off left behind, if nobody wrote to it for `age`; returns how
+    /// many files that were.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the store's directory cannot be read.
+    pub async fn remove_unfinished(&self, age: Duration) -> Result<usize, StoreError> {
+        let Place::Local(directory) = self.place.clone();
+        let removed = tokio::task::spawn_blocking(move || unfinished::remove(directory, age));
+        Ok(removed.await.map_err(std::io::Error::other)??)
     }
 
     /// Keeps bytes under their own hash. Doing it again changes nothing.

@@ -62,6 +62,31 @@ async fn a_stream_that_breaks_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_a_put_that_was_cut_off_left_behind_is_removed_once_it_is_old() {
+    let (directory, store) = store();
+    let key = "uploads/0190";
+    store
+        .put_bytes(Bytes::from_static(b"x"), key)
+        .await
+        .expect("put");
+    let file = |name: &str, age: u64| {
+        let path = directory.path().join("objects/uploads").join(name);
+        let mut options = std::fs::File::options();
+        let written = options.create(true).append(true).open(&path).expect("made");
+        let now = written.metadata().and_then(|of| of.modified());
+        let then = now.expect("a time") - Duration::from_secs(age);
+        written.set_modified(then).expect("set");
+        path
+    };
+    let (old, fresh) = (file("0190#1", 7200), file("0191#12", 60));
+    let (no_number, whole) = (file("0192#", 7200), file("0190", 7200));
+    let removed = store.remove_unfinished(Duration::from_hours(1)).await;
+    assert_eq!(removed.expect("removed"), 1);
+    assert!(!old.exists());
+    assert!(fresh.exists() && no_number.exists() && whole.exists());
+}
+
+#[tokio::test]
 async fn the_same_content_is_kept_once() {
     let (_directory, store) = store();
     let first = store

@@ -2,7 +2,8 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{User, user::UserCommand};
-use event_store::{Also, EndSessions};
+use event_store::{Also, Appended, EndSessions};
+use http_kit::ApiError;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -14,10 +15,13 @@ use super::{
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
-    caller::Bearer,
+    caller::{Bearer, Caller},
     checks::Checks,
     idempotency::{Fill, Sent, keep},
 };
+
+/// How often it is looked again whether the proved password is still the account's.
+const ATTEMPTS: u32 = 5;
 
 #[derive(Deserialize)]
 pub(super) struct Request {
@@ -38,8 +42,10 @@ pub(super) async fn handle(
     } = sent.body;
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
+    let version = api.store.load::<User>(caller.user_id).await?.version;
     let current = password_hash(&api, Some(caller.user_id)).await?;
-    if !api.passwords.verify(current_password, current).await? {
+    let verified = api.passwords.verify(current_password, current.clone());
+    if !verified.await? {
         return Err(invalid_credentials().into());
     }
     let mut checks = Checks::default();
@@ -58,9 +64,36 @@ pub(super) async fn handle(
         }),
         ..Also::default()
     };
-    let command = UserCommand::ChangePassword;
-    let appended = api
-        .carry_out::<User>(caller.user_id, command, &caller.context(), also)
-        .await?;
+    let appended = change(&api, &caller, (version, current), also).await?;
+    let except = Some(caller.session_id);
+    api.end_sessions(caller.user_id, except).await?;
     Ok(api.answer(status, None, &appended).await)
+}
+
+/// Changes the password, if the one that was proved, found at this version of the account, is still
+/// the account's at that moment: every change of it is an event, so that the version guards it.
+async fn change(
+    api: &CommandApi,
+    caller: &Caller,
+    (version, proved): (u64, Option<String>),
+    also: Also,
+) -> Result<Appended<User>, Stop> {
+    let (user_id, mut context) = (caller.user_id, caller.context());
+    context.expected_version = Some(version);
+    for _ in 0..ATTEMPTS {
+        let command = UserCommand::ChangePassword;
+        match api
+            .carry_out(user_id, command, &context, also.clone())
+            .await
+        {
+            // Something happened to the account, perhaps something else.
+            Err(Stop::Refused(error)) if error.status() == StatusCode::PRECONDITION_FAILED => {}
+            outcome => return outcome,
+        }
+        context.expected_version = Some(api.store.load::<User>(user_id).await?.version);
+        if password_hash(api, Some(user_id)).await? != proved {
+            return Err(invalid_credentials().into());
+        }
+    }
+    Err(ApiError::unavailable(1).into())
 }

@@ -5,16 +5,17 @@ use domain::{GlobalRole, User, user::UserCommand};
 use event_store::{Also, Context, EndSessions};
 use http_kit::Path;
 use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::account;
+use super::{account, not_oneself};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::Bearer,
     checks::{Checks, given},
     dispatch::Refusal,
-    idempotency::Sent,
+    idempotency::{Fill, Sent, StoreKey, keep},
 };
 
 #[derive(Deserialize)]
@@ -39,21 +40,63 @@ pub(super) async fn handle(
     let key = api.begin(sent.key, &caller.identity()).await?;
     caller.must_administer()?;
     let commands = commands(&api, sent.body)?;
+    if commands.iter().any(takes_rights_away) {
+        not_oneself(&caller, user_id)?;
+    }
     let context = caller.context();
     let before = api.store.load::<User>(user_id).await?.aggregate;
     if before.standing().is_none() {
         return Err(domain::user::UserError::UserNotFound.refusal().into());
     }
+    let rights = |command: &UserCommand| !matches!(command, UserCommand::ChangeProfile { .. });
+    let rights = commands.iter().any(rights);
     let mut last_row = None;
     for command in commands {
         let appended = one(&api, user_id, command, &context).await?;
         last_row = last_row.max(appended);
     }
     let answer = answer(&api, user_id, &context).await?;
-    api.remember(&key, &answer).await?;
-    let position = api.position(last_row).await;
-    api.access_applied(position).await;
+    let position = if rights {
+        let applied = api.rights_applied("user", user_id, last_row, &context.request_id);
+        Some(applied.await?)
+    } else {
+        api.position(last_row).await
+    };
+    remember(&api, &key, &answer, user_id, &context).await?;
     Ok(answer.at(position))
+}
+
+/// Keeps the answer, but not who it is about.
+async fn remember(
+    api: &CommandApi,
+    key: &StoreKey,
+    answer: &Answer,
+    user_id: Uuid,
+    context: &Context,
+) -> Result<(), Stop> {
+    let mut body = answer.body.clone();
+    if let Some(body) = &mut body {
+        body["email"] = Value::Null;
+        body["name"] = Value::Null;
+    }
+    let fill = Fill::Account {
+        user_id,
+        request_id: context.request_id.clone(),
+    };
+    if let Some(kept) = keep(key, answer.status, body.as_ref(), fill) {
+        api.store.remember_answer(&kept).await?;
+    }
+    Ok(())
+}
+
+const fn takes_rights_away(command: &UserCommand) -> bool {
+    matches!(
+        command,
+        UserCommand::Suspend
+            | UserCommand::ChangeGlobalRole {
+                global_role: GlobalRole::User
+            }
+    )
 }
 
 fn commands(api: &CommandApi, request: Request) -> Result<Vec<UserCommand>, Stop> {

@@ -6,6 +6,7 @@ use event_store::{Also, EndSessions};
 use http_kit::Path;
 use uuid::Uuid;
 
+use super::not_oneself;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -22,9 +23,16 @@ pub(super) async fn handle(
     let caller = api.caller(bearer).await?;
     let key = api.begin(bare.key, &caller.identity()).await?;
     caller.must_administer()?;
+    not_oneself(&caller, user_id)?;
     let status = StatusCode::NO_CONTENT;
+    let context = caller.context();
+    let rights = Fill::Rights {
+        aggregate_type: "user".to_owned(),
+        id: user_id,
+        request_id: context.request_id.clone(),
+    };
     let also = Also {
-        idempotency: keep(&key, status, None, Fill::Nothing),
+        idempotency: keep(&key, status, None, rights),
         end_sessions: Some(EndSessions {
             user_id,
             except: None,
@@ -32,9 +40,9 @@ pub(super) async fn handle(
         }),
         ..Also::default()
     };
-    let context = caller.context();
     let appended = api
         .carry_out::<User>(user_id, UserCommand::Deactivate, &context, also)
         .await?;
-    Ok(api.answer_once_applied(status, None, &appended).await)
+    api.answer_once_applied(status, None, user_id, &appended)
+        .await
 }

@@ -3,13 +3,16 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{User, user::UserCommand};
+use event_store::DispatchError;
+use http_kit::Client;
 use serde::Deserialize;
 use serde_json::json;
 use time::Duration;
 
+use super::evenly;
 use crate::{
     CommandApi,
-    answer::{Answer, Stop, store_failed},
+    answer::{Answer, Stop},
     dispatch::{context, refusal},
     idempotency::Sent,
 };
@@ -26,36 +29,17 @@ pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
-    tokio::spawn(async move {
-        let client = sent.client;
-        if let Err(error) = request(&api, &sent.body.email, &client).await {
-            let request_id = client.request_id;
-            tracing::warn!(request_id, "no reset mail was asked for: {error}");
-        }
-    });
+    evenly(request(&api, &sent.body.email, &sent.client)).await?;
     let body = json!({"message": "If this address belongs to an account, a mail is on its way."});
     Ok(Answer::new(StatusCode::ACCEPTED, Some(body)))
 }
 
-async fn request(
-    api: &CommandApi,
-    address: &str,
-    client: &http_kit::Client,
-) -> Result<(), http_kit::ApiError> {
-    let known = api.store.user_with_address(address).await;
-    let Some(user_id) = known.map_err(store_failed)? else {
+async fn request(api: &CommandApi, address: &str, client: &Client) -> Result<(), Stop> {
+    let Some(user_id) = api.store.user_with_address(address).await? else {
         return Ok(());
     };
-    let user = api
-        .store
-        .load::<User>(user_id)
-        .await
-        .map_err(store_failed)?;
-    if user
-        .aggregate
-        .standing()
-        .is_none_or(|standing| standing.suspended)
-    {
+    let user = api.store.load::<User>(user_id).await?.aggregate;
+    if user.standing().is_none_or(|standing| standing.suspended) {
         return Ok(());
     }
     let command = UserCommand::RequestPasswordReset {
@@ -63,6 +47,9 @@ async fn request(
         expires_at: api.clock.now() + RESET,
     };
     let context = context(client, Some(user_id));
-    let done = api.store.execute::<User>(user_id, command, &context).await;
-    done.map(drop).map_err(refusal)
+    match api.store.execute::<User>(user_id, command, &context).await {
+        // That there is nobody to write to is nobody's business.
+        Ok(_) | Err(DispatchError::Refused(_)) => Ok(()),
+        Err(error) => Err(refusal(error).into()),
+    }
 }

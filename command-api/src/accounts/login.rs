@@ -50,8 +50,9 @@ async fn sign_in(
 ) -> Result<Answer, Stop> {
     let user_id = api.store.user_with_address(address).await?;
     let hash = password_hash(api, user_id).await?;
-    let right = api.passwords.verify(password, hash).await?;
-    let user_id = user_id.filter(|_| right).ok_or_else(invalid_credentials)?;
+    let right = api.passwords.verify(password, hash.clone()).await?;
+    let proved = user_id.zip(hash).filter(|_| right);
+    let (user_id, hash) = proved.ok_or_else(invalid_credentials)?;
     let user = api.store.load::<User>(user_id).await?.aggregate;
     let standing = user.standing().ok_or_else(invalid_credentials)?;
     if standing.suspended {
@@ -61,7 +62,8 @@ async fn sign_in(
         let words = "The e-mail address of this account was not verified yet.";
         return Err(forbidden("EMAIL_NOT_VERIFIED", words).into());
     }
-    let pair = api.open_session(user_id).await?;
+    let pair = api.open_session(user_id, &hash).await?;
+    let pair = pair.ok_or_else(invalid_credentials)?;
     Ok(Answer::new(StatusCode::OK, Some(pair)))
 }
 

@@ -3,14 +3,16 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{User, user::UserCommand};
+use event_store::DispatchError;
+use http_kit::Client;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::register::VERIFICATION;
+use super::{evenly, register::VERIFICATION};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
-    dispatch::context,
+    dispatch::{context, refusal},
     idempotency::Sent,
 };
 
@@ -23,24 +25,13 @@ pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
-    tokio::spawn(async move {
-        let client = sent.client;
-        if let Err(error) = request(&api, &sent.body.email, &client).await {
-            let request_id = client.request_id;
-            tracing::warn!(request_id, "no verification mail was asked for: {error}");
-        }
-    });
+    evenly(request(&api, &sent.body.email, &sent.client)).await?;
     let body = json!({"message": "If this address waits to be verified, a mail is on its way."});
     Ok(Answer::new(StatusCode::ACCEPTED, Some(body)))
 }
 
-async fn request(
-    api: &CommandApi,
-    address: &str,
-    client: &http_kit::Client,
-) -> Result<(), http_kit::ApiError> {
-    let known = api.store.user_with_address(address).await;
-    let Some(user_id) = known.map_err(crate::answer::store_failed)? else {
+async fn request(api: &CommandApi, address: &str, client: &Client) -> Result<(), Stop> {
+    let Some(user_id) = api.store.user_with_address(address).await? else {
         return Ok(());
     };
     let command = UserCommand::RequestVerification {
@@ -48,6 +39,9 @@ async fn request(
         expires_at: api.clock.now() + VERIFICATION,
     };
     let context = context(client, Some(user_id));
-    let done = api.store.execute::<User>(user_id, command, &context).await;
-    done.map(drop).map_err(crate::dispatch::refusal)
+    match api.store.execute::<User>(user_id, command, &context).await {
+        // That there is nobody to write to is nobody's business.
+        Ok(_) | Err(DispatchError::Refused(_)) => Ok(()),
+        Err(error) => Err(refusal(error).into()),
+    }
 }

@@ -65,5 +65,6 @@ pub(super) async fn handle(
     let appended = api
         .carry_out::<User>(user_id, command, &context, also)
         .await?;
+    api.end_sessions(user_id, None).await?;
     Ok(api.answer(status, None, &appended).await)
 }

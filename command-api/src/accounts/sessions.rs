@@ -36,13 +36,22 @@ fn hash(token: &str) -> [u8; 32] {
 }
 
 impl CommandApi {
-    /// A new session with its first pair of tokens.
-    pub(super) async fn open_session(&self, user_id: Uuid) -> Result<Value, Stop> {
+    /// A new session with its first pair of tokens, for who proved to know the password behind
+    /// `hash`; `None` when that is not the account's password any more.
+    pub(super) async fn open_session(
+        &self,
+        user_id: Uuid,
+        hash: &str,
+    ) -> Result<Option<Value>, Stop> {
         let (session_id, refresh, now) = (self.ids.next(), RefreshToken::new(), self.clock.now());
-        sqlx::query!(
-            "WITH session AS (
+        // A change of the password either waits for this, or is seen by it.
+        let opened = sqlx::query!(
+            "WITH proved AS (
+                 SELECT user_id FROM credentials
+                 WHERE user_id = $2 AND password_hash = $6 FOR SHARE
+             ), session AS (
                  INSERT INTO sessions (session_id, user_id, created_at, expires_at)
-                 VALUES ($1, $2, $3, $4) RETURNING session_id
+                 SELECT $1, user_id, $3, $4 FROM proved RETURNING session_id
              )
              INSERT INTO refresh_tokens (token_hash, session_id, issued_at)
              SELECT $5, session_id, $3 FROM session",
@@ -51,10 +60,33 @@ impl CommandApi {
             now,
             now + LIFETIME,
             refresh.hash.as_slice(),
+            hash,
         )
         .execute(self.store.pool())
         .await?;
-        self.pair(user_id, session_id, &refresh)
+        if opened.rows_affected() == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.pair(user_id, session_id, &refresh)?))
+    }
+
+    /// Ends an account's sessions but one, after its password changed: one that the old password
+    /// opened at that very moment was not seen by the change itself.
+    pub(super) async fn end_sessions(
+        &self,
+        user_id: Uuid,
+        except: Option<Uuid>,
+    ) -> Result<(), Stop> {
+        sqlx::query!(
+            "UPDATE sessions SET revoked_at = $3
+             WHERE user_id = $1 AND revoked_at IS NULL AND session_id IS DISTINCT FROM $2",
+            user_id,
+            except,
+            self.clock.now(),
+        )
+        .execute(self.store.pool())
+        .await?;
+        Ok(())
     }
 
     /// Spends a refresh token for a new pair, and says whose it is. A spent one ends its session:

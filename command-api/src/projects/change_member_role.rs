@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::STREAM;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -45,14 +46,20 @@ pub(super) async fn handle(
         "user_id": user_id,
         "role": role,
     });
+    let context = caller.context();
+    let rights = Fill::Rights {
+        aggregate_type: STREAM.to_owned(),
+        id: project_id,
+        request_id: context.request_id.clone(),
+    };
     let also = Also {
-        idempotency: keep(&key, status, Some(&body), Fill::Nothing),
+        idempotency: keep(&key, status, Some(&body), rights),
         ..Also::default()
     };
     let command = ProjectCommand::ChangeRole { user_id, role };
-    let context = caller.context();
     let appended = api
         .carry_out::<ProjectMembership>(project_id, command, &context, also)
         .await?;
-    Ok(api.answer_once_applied(status, Some(body), &appended).await)
+    api.answer_once_applied(status, Some(body), project_id, &appended)
+        .await
 }

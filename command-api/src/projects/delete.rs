@@ -7,6 +7,7 @@ use http_kit::{Path, permissions::Action};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::STREAM;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -25,14 +26,20 @@ pub(super) async fn handle(
     let project = project.project().ok_or_else(projects::not_found)?;
     caller.must(Action::ManageProject, Some(project), false)?;
     let (status, body) = (StatusCode::OK, json!({"deleted": true}));
+    let context = caller.context();
+    let rights = Fill::Rights {
+        aggregate_type: STREAM.to_owned(),
+        id: project_id,
+        request_id: context.request_id.clone(),
+    };
     let also = Also {
-        idempotency: keep(&key, status, Some(&body), Fill::Nothing),
+        idempotency: keep(&key, status, Some(&body), rights),
         ..Also::default()
     };
     let command = ProjectCommand::Delete;
-    let context = caller.context();
     let appended = api
         .carry_out::<ProjectMembership>(project_id, command, &context, also)
         .await?;
-    Ok(api.answer_once_applied(status, Some(body), &appended).await)
+    api.answer_once_applied(status, Some(body), project_id, &appended)
+        .await
 }

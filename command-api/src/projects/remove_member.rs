@@ -6,6 +6,7 @@ use event_store::Also;
 use http_kit::{Path, permissions::Action};
 use uuid::Uuid;
 
+use super::STREAM;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -22,14 +23,20 @@ pub(super) async fn handle(
     let (caller, project, key) = api.in_project(bearer, project_id, bare.key).await?;
     caller.must(Action::ManageProject, Some(&project), false)?;
     let status = StatusCode::NO_CONTENT;
+    let context = caller.context();
+    let rights = Fill::Rights {
+        aggregate_type: STREAM.to_owned(),
+        id: project_id,
+        request_id: context.request_id.clone(),
+    };
     let also = Also {
-        idempotency: keep(&key, status, None, Fill::Nothing),
+        idempotency: keep(&key, status, None, rights),
         ..Also::default()
     };
     let command = ProjectCommand::RemoveMember { user_id };
-    let context = caller.context();
     let appended = api
         .carry_out::<ProjectMembership>(project_id, command, &context, also)
         .await?;
-    Ok(api.answer_once_applied(status, None, &appended).await)
+    api.answer_once_applied(status, None, project_id, &appended)
+        .await
 }

@@ -51,5 +51,6 @@ pub(super) async fn handle(
         .await?;
     api.fill_times(&mut body, STREAM, project_id, &context)
         .await?;
-    Ok(api.answer_once_applied(status, Some(body), &appended).await)
+    api.answer_once_applied(status, Some(body), project_id, &appended)
+        .await
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Parameters, must_review, pending};
+use super::{Parameters, hidden, must_review, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -62,6 +62,7 @@ pub(super) async fn claim(
     };
     let appended = api
         .carry_out::<Review>(item_id, command, context, also)
-        .await?;
+        .await
+        .map_err(|stop| hidden(held, stop))?;
     Ok((appended, body))
 }

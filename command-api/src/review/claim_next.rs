@@ -20,6 +20,8 @@ use crate::{
 /// How many candidates are read at a time, and how often.
 const CANDIDATES: i64 = 50;
 const ROUNDS: usize = 20;
+/// How often one candidate is tried.
+const ATTEMPTS: u32 = 3;
 
 #[derive(Deserialize)]
 pub(super) struct Parameters {
@@ -57,7 +59,7 @@ pub(super) async fn handle(
             if candidate.submitter_id == caller.user_id && !project.allow_self_review {
                 continue;
             }
-            if let Some(answer) = attempt(&api, &caller, candidate.item_id, &key).await? {
+            if let Some(answer) = take(&api, &caller, candidate.item_id, &key).await? {
                 return Ok(answer);
             }
         }
@@ -92,7 +94,24 @@ async fn candidates(
     Ok(rows)
 }
 
-/// Claims one candidate; `None` when it is no candidate any more.
+/// Claims one candidate; `None` when it is no candidate any more. What happened to it at the same
+/// moment may have been a comment: it is looked at again.
+async fn take(
+    api: &CommandApi,
+    caller: &Caller,
+    item_id: Uuid,
+    key: &StoreKey,
+) -> Result<Option<Answer>, Stop> {
+    for _ in 0..ATTEMPTS {
+        match attempt(api, caller, item_id, key).await {
+            Err(Stop::Refused(error)) if error.status() == StatusCode::PRECONDITION_FAILED => {}
+            outcome => return outcome,
+        }
+    }
+    Ok(None)
+}
+
+/// One attempt; 412 when something happened to the candidate's review in the meantime.
 async fn attempt(
     api: &CommandApi,
     caller: &Caller,
@@ -129,8 +148,5 @@ async fn attempt(
 
 /// Claimed, decided or withdrawn in the meantime.
 fn is_gone(error: &http_kit::ApiError) -> bool {
-    matches!(
-        error.status(),
-        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED
-    )
+    matches!(error.status(), StatusCode::CONFLICT | StatusCode::NOT_FOUND)
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{must_review, pending};
+use super::{hidden, must_review, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -109,6 +109,7 @@ pub(super) async fn decide(
     let context = held.caller.context();
     let appended = api
         .carry_out::<Review>(item_id, command, &context, also)
-        .await?;
+        .await
+        .map_err(|stop| hidden(held, stop))?;
     Ok((body, appended.last_row))
 }

@@ -1,5 +1,7 @@
 //! `POST /review/batch`: many decisions at once; each stands or fails alone.
 
+use std::collections::HashSet;
+
 use axum::{extract::State, http::StatusCode};
 use domain::{ItemType, Submission, review::Decision};
 use event_store::RowId;
@@ -48,6 +50,10 @@ pub(super) async fn handle(
     let mut checks = Checks::default();
     if items.is_empty() || items.len() > MOST_ITEMS {
         checks.refuse("items", format!("must be 1 to {MOST_ITEMS}"));
+    }
+    let id = |item: &One| Uuid::parse_str(&item.id).map_err(|_| item.id.clone());
+    if items.iter().map(id).collect::<HashSet<_>>().len() < items.len() {
+        checks.refuse("items", "must not name an item twice");
     }
     checks.finish()?;
     let outcomes: Vec<_> = stream::iter(items)

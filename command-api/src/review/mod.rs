@@ -16,7 +16,7 @@ use domain::{ItemType, Review, Submission, policy, review::Pending, submission::
 use http_kit::{ApiError, permissions::Action};
 use serde::Deserialize;
 
-use crate::{CommandApi, caller::Held, submissions};
+use crate::{CommandApi, answer::Stop, caller::Held, submissions};
 
 pub(crate) fn routes() -> Router<CommandApi> {
     Router::new()
@@ -46,6 +46,17 @@ fn must_review(held: &Held, item_type: Option<ItemType>) -> Result<(), ApiError>
         held.must(Action::ReadDraft)?;
     }
     Ok(())
+}
+
+/// What a refusal of the review is to the caller: nobody else may know of an item that is a draft
+/// again because its owner took it back.
+fn hidden(held: &Held, stop: Stop) -> Stop {
+    let withdrawn = matches!(&stop, Stop::Refused(error) if error.code() == "NOT_PENDING")
+        && held.item.status == Status::Draft;
+    match held.must(Action::ReadDraft) {
+        Err(not_found) if withdrawn => not_found.into(),
+        _ => stop,
+    }
 }
 
 /// What the item's own stream says to its review.

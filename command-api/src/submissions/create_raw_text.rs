@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{STREAM, describe::Described};
+use super::describe::Described;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -51,16 +51,17 @@ pub(super) async fn handle(
 
     let item_id = api.ids.next();
     let (status, context) = (StatusCode::CREATED, caller.context());
-    let mut body = json!({"id": item_id, "title": title, "status": "draft", "created_at": null});
-    let fill = Fill::Times {
-        aggregate_type: STREAM.to_owned(),
-        id: item_id,
+    let mut body = json!({"id": item_id, "title": null, "status": "draft", "created_at": null});
+    let fill = Fill::Item {
+        item_id,
+        named: "title".to_owned(),
         request_id: context.request_id.clone(),
     };
     let also = Also {
         idempotency: keep(&key, status, Some(&body), fill),
         ..Also::default()
     };
+    body["title"] = json!(title);
     let command = SubmissionCommand::CreateRawText {
         item_id,
         project_id: request.project_id,

@@ -3,6 +3,7 @@
 mod create_raw_text;
 mod delete;
 mod describe;
+mod named;
 mod paced;
 mod receive;
 mod refusal;
@@ -18,6 +19,7 @@ mod upload_document;
 mod upload_voice;
 mod withdraw;
 
+pub(crate) use named::FirstName;
 pub(crate) use refusal::not_found;
 pub(crate) use submit::failure;
 

@@ -1,9 +1,13 @@
 //! A form's body, one piece at a time. The form parser takes in whatever is ready before it hands
 //! anything on, which for a fast sender is everything: a pause after each piece keeps its memory
-//! small.
+//! small. Nor does it mind how much it takes in before a part begins: that is counted here.
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -15,9 +19,50 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http_kit::ApiError;
 
+use super::receive::{MOST_PARTS, MOST_TEXT_BYTES};
+
+/// How much is taken in, besides one more piece, while nothing comes of it.
+const MOST_HELD: u64 = 64 * 1024;
+
+/// A form on its way in.
+pub(super) struct Form {
+    pub parts: Multipart,
+    pub intake: Intake,
+}
+
+/// How many bytes the parser took in since it last handed something on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Intake(Arc<AtomicU64>);
+
+impl Intake {
+    /// Something was handed on.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts one more piece; false when it was too much before.
+    fn take(&self, piece: &Bytes) -> bool {
+        self.0.fetch_add(piece.len() as u64, Ordering::Relaxed) <= MOST_HELD
+    }
+}
+
 struct Paced {
     body: BodyDataStream,
     paused: bool,
+    intake: Intake,
+    /// How many bytes the rest of the body may have.
+    left: u64,
+}
+
+impl Paced {
+    fn checked(&mut self, piece: Bytes) -> Result<Bytes, axum::Error> {
+        let left = self.left.checked_sub(piece.len() as u64);
+        let (Some(left), true) = (left, self.intake.take(&piece)) else {
+            return Err(axum::Error::new("too many bytes around the parts"));
+        };
+        self.left = left;
+        Ok(piece)
+    }
 }
 
 impl Stream for Paced {
@@ -34,27 +79,93 @@ impl Stream for Paced {
             // Nothing was handed on: no pause is owed.
             self.paused = true;
         }
-        next
+        next.map(|piece| piece.map(|piece| self.checked(piece?)))
     }
 }
 
-/// The form in a request, to be read piece by piece.
+/// The form in a request, to be read piece by piece, with a file of at most `most_bytes`.
 ///
 /// # Errors
 /// 415 for another content type, 400 for a form without a boundary.
-pub(super) async fn form(request: Request) -> Result<Multipart, ApiError> {
+pub(super) async fn form(request: Request, most_bytes: u64) -> Result<Form, ApiError> {
+    let intake = Intake::default();
     let paced = |body: Body| {
-        let body = body.into_data_stream();
         Body::from_stream(Paced {
-            body,
+            body: body.into_data_stream(),
             paused: false,
+            intake: intake.clone(),
+            left: most_bytes + MOST_PARTS as u64 * (MOST_TEXT_BYTES as u64 + MOST_HELD),
         })
     };
-    let form = Multipart::from_request(request.map(paced), &()).await;
-    form.map_err(|rejection| match rejection {
+    let parts = Multipart::from_request(request.map(paced), &()).await;
+    let parts = parts.map_err(|rejection| match rejection {
         MultipartRejection::InvalidBoundary(_) => {
             ApiError::unsupported_content_type("multipart/form-data with a boundary")
         }
         _ => ApiError::malformed("The form cannot be read."),
-    })
+    })?;
+    Ok(Form { parts, intake })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{extract::DefaultBodyLimit, http::header};
+    use futures::stream;
+    use std::sync::atomic::AtomicUsize;
+
+    /// A form that begins like this and then goes on with `count` pieces of 16 KiB; with it, how
+    /// many of them were asked for.
+    async fn begun(head: &str, count: usize, most_bytes: u64) -> (Form, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&taken);
+        let pieces = stream::repeat(Bytes::from(vec![b'x'; 16 * 1024]));
+        let pieces = pieces.take(count).inspect(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let body = stream::iter([Bytes::from(head.to_owned())]).chain(pieces);
+        let request = Request::post("/")
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=b0")
+            .body(Body::from_stream(body.map(Ok::<_, std::io::Error>)));
+        let mut request = request.expect("a request");
+        DefaultBodyLimit::disable().apply(&mut request);
+        let form = form(request, most_bytes).await;
+        (form.expect("a form"), taken)
+    }
+
+    const PART: &str = "--b0\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_form_that_never_comes_to_the_point_is_cut_off() {
+        let second_part = format!("{PART}law\r\n--b0\r\nX: ");
+        for head in ["", "--b0\r\nX: ", second_part.as_str()] {
+            let (mut form, taken) = begun(head, 1_000, 1 << 20).await;
+            let outcome = loop {
+                match form.parts.next_field().await {
+                    Ok(Some(_)) => form.intake.clear(),
+                    outcome => break outcome.map(drop),
+                }
+            };
+            assert!(outcome.is_err(), "after {head:?}");
+            let taken = taken.load(Ordering::Relaxed);
+            assert!(taken <= 8, "{taken} pieces after {head:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_on_is_not_counted_but_for_the_whole() {
+        for (count, good) in [(200, true), (1_000, false)] {
+            let (mut form, _) = begun(PART, count, 1 << 10).await;
+            let mut field = form.parts.next_field().await.expect("a form").expect("one");
+            let (mut length, mut broken) = (0, false);
+            while !broken && length < count * 16 * 1024 - 100 {
+                form.intake.clear();
+                match field.chunk().await {
+                    Ok(chunk) => length += chunk.map_or(0, |chunk| chunk.len()),
+                    Err(_) => broken = true,
+                }
+            }
+            assert_eq!(!broken, good, "{count} pieces, {length} bytes");
+        }
+    }
 }

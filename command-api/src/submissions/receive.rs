@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Multipart, multipart::Field};
+use axum::extract::multipart::Field;
 use bytes::Bytes;
 use http_kit::{ApiError, extract::too_slow};
 use media::{
@@ -15,13 +15,17 @@ use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-use super::{describe::Described, refusal::refused_file};
+use super::{
+    describe::Described,
+    paced::{Form, Intake},
+    refusal::refused_file,
+};
 use crate::CommandApi;
 
 /// How long the sender may pause.
 const PAUSE: Duration = Duration::from_secs(30);
-const MOST_PARTS: usize = 32;
-const MOST_TEXT_BYTES: usize = 256 * 1024;
+pub(super) const MOST_PARTS: usize = 32;
+pub(super) const MOST_TEXT_BYTES: usize = 256 * 1024;
 const LONGEST_NAME: usize = 255;
 
 /// Which files a route takes, and how large they may be.
@@ -54,13 +58,14 @@ pub(super) struct Received {
 /// 400 for what is no form or breaks off, 408, 413, 415, 422.
 pub(super) async fn receive(
     api: &CommandApi,
-    form: &mut Multipart,
+    form: &mut Form,
     wanted: Wanted,
 ) -> Result<Received, ApiError> {
     let mut file = None;
     let mut described = Described::default();
     let mut digests = Vec::new();
     let mut parts = 0;
+    let intake = form.intake.clone();
     while let Some(mut field) = next_field(form).await? {
         parts += 1;
         if parts > MOST_PARTS {
@@ -71,11 +76,11 @@ pub(super) async fn receive(
             if file.is_some() {
                 return Err(ApiError::validation("file", "must be given once"));
             }
-            let received = receive_file(api, &mut field, wanted).await?;
+            let received = receive_file(api, &mut field, &intake, wanted).await?;
             digests.push((name, format!("{}\n{}", received.sha256, received.name)));
             file = Some(received);
         } else {
-            let text = receive_text(&name, &mut field).await?;
+            let text = receive_text(&name, &mut field, &intake).await?;
             described.take(&name, &text)?;
             digests.push((name, hex(&Sha256::digest(&text))));
         }
@@ -90,17 +95,23 @@ pub(super) async fn receive(
     })
 }
 
-async fn next_field(form: &mut Multipart) -> Result<Option<Field<'_>>, ApiError> {
-    match tokio::time::timeout(PAUSE, form.next_field()).await {
-        Ok(Ok(field)) => Ok(field),
+async fn next_field(form: &mut Form) -> Result<Option<Field<'_>>, ApiError> {
+    match tokio::time::timeout(PAUSE, form.parts.next_field()).await {
+        Ok(Ok(field)) => {
+            form.intake.clear();
+            Ok(field)
+        }
         Ok(Err(_)) => Err(broken()),
         Err(_) => Err(too_slow()),
     }
 }
 
-async fn next_chunk(field: &mut Field<'_>) -> Result<Option<Bytes>, ApiError> {
+async fn next_chunk(field: &mut Field<'_>, intake: &Intake) -> Result<Option<Bytes>, ApiError> {
     match tokio::time::timeout(PAUSE, field.chunk()).await {
-        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Ok(chunk)) => {
+            intake.clear();
+            Ok(chunk)
+        }
         Ok(Err(_)) => Err(broken()),
         Err(_) => Err(too_slow()),
     }
@@ -110,9 +121,13 @@ fn broken() -> ApiError {
     ApiError::malformed("The form is malformed or broke off.")
 }
 
-async fn receive_text(name: &str, field: &mut Field<'_>) -> Result<Vec<u8>, ApiError> {
+async fn receive_text(
+    name: &str,
+    field: &mut Field<'_>,
+    intake: &Intake,
+) -> Result<Vec<u8>, ApiError> {
     let mut text = Vec::new();
-    while let Some(chunk) = next_chunk(field).await? {
+    while let Some(chunk) = next_chunk(field, intake).await? {
         if text.len() + chunk.len() > MOST_TEXT_BYTES {
             let words = format!("must have at most {MOST_TEXT_BYTES} bytes");
             return Err(ApiError::validation(name, words));
@@ -125,6 +140,7 @@ async fn receive_text(name: &str, field: &mut Field<'_>) -> Result<Vec<u8>, ApiE
 async fn receive_file(
     api: &CommandApi,
     field: &mut Field<'_>,
+    intake: &Intake,
     wanted: Wanted,
 ) -> Result<ReceivedFile, ApiError> {
     let name = display_name(field.file_name())?;
@@ -137,7 +153,7 @@ async fn receive_file(
     let (mut hasher, mut size_bytes) = (Sha256::new(), 0_u64);
     let mut head = Vec::new();
     let mut media_type = None;
-    while let Some(chunk) = next_chunk(field).await? {
+    while let Some(chunk) = next_chunk(field, intake).await? {
         size_bytes += chunk.len() as u64;
         if size_bytes > wanted.most_bytes {
             return Err(too_large(wanted.most_bytes));

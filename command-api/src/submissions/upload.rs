@@ -59,7 +59,7 @@ pub(super) async fn upload(
     // The key is asked about later: what the request is shows when its body is there.
     let (caller, project, _) = api.in_project(bearer, project_id, None).await?;
     caller.must(Action::Contribute, Some(&project), true)?;
-    let mut form = form(request).await?;
+    let mut form = form(request, wanted.most_bytes).await?;
     let received = receive(&api, &mut form, wanted).await?;
     let key = bare.key.map(|key| key.with_body(received.fingerprint));
     let key = api.begin(key, &caller.identity()).await?;
@@ -164,16 +164,17 @@ async fn append(
     key: &StoreKey,
     kind: &impl Kind,
 ) -> Result<(Appended<Submission>, Value), Stop> {
-    let body = model(upload, kind);
-    let fill = Fill::Times {
-        aggregate_type: STREAM.to_owned(),
-        id: upload.item_id,
+    let mut body = model(upload, kind);
+    let fill = Fill::Item {
+        item_id: upload.item_id,
+        named: "original_filename".to_owned(),
         request_id: context.request_id.clone(),
     };
     let also = Also {
         idempotency: keep(key, StatusCode::CREATED, Some(&body), fill),
         ..Also::default()
     };
+    body["original_filename"] = json!(upload.filename);
     let command = kind.command(upload, api.ids.next());
     let appended = api
         .carry_out::<Submission>(upload.item_id, command, context, also)
@@ -181,13 +182,13 @@ async fn append(
     Ok((appended, body))
 }
 
-/// The full model of a fresh item, its times still to be filled in.
+/// The full model of a fresh item, its name and times still to be filled in: they are not kept.
 fn model(upload: &Upload, kind: &impl Kind) -> Value {
     let mut body = json!({
         "id": upload.item_id,
         "project_id": upload.project_id,
         "uploaded_by_id": upload.owner_id,
-        "original_filename": upload.filename,
+        "original_filename": null,
         "gcs_uri": upload.file.uri,
         "status": "draft",
         "processed": false,

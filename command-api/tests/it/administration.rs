@@ -74,6 +74,16 @@ async fn a_super_admin_makes_changes_and_closes_accounts() {
         .is(200);
     house.anonymous("/auth/login", login.clone()).await.is(200);
 
+    // Nobody locks themselves out.
+    let own = format!("/admin/users/{}", root.id);
+    for change in [json!({"suspended": true}), json!({"global_role": "user"})] {
+        house
+            .refused(house.put(&root, &own, change), 409, "OWN_ACCOUNT")
+            .await;
+    }
+    house
+        .refused(house.delete(&root, &own), 409, "OWN_ACCOUNT")
+        .await;
     house.delete(&root, &path).await.is(204);
     house
         .refused(

@@ -35,10 +35,11 @@ pub struct House {
     pub storage: ObjectStorage,
     pub database: TestDatabase,
     pub store: EventStore,
+    pub heads: Heads,
     router: Router,
     relay: CancellationToken,
     _nats: TestNats,
-    _home: Home,
+    home: Home,
 }
 
 /// Somebody who has signed in.
@@ -82,7 +83,15 @@ impl Reply {
 }
 
 impl House {
+    /// With a reading side that always knows who may see what.
     pub async fn new() -> Self {
+        let house = Self::with_a_late_reader().await;
+        house.heads.projected("access", i64::MAX);
+        house
+    }
+
+    /// With a reading side that knows nothing.
+    pub async fn with_a_late_reader() -> Self {
         let database = test_kit::postgres().await;
         let nats = test_kit::nats().await;
         let home = Home::new().expect("a directory");
@@ -129,7 +138,7 @@ impl House {
             relay::RelaySettings {
                 pool: database.pool.clone(),
                 nats: client,
-                heads,
+                heads: heads.clone(),
                 batch_size: 500,
             },
             relay.clone(),
@@ -152,9 +161,10 @@ impl House {
             storage,
             database,
             store,
+            heads,
             relay,
             _nats: nats,
-            _home: home,
+            home,
         }
     }
 
@@ -225,6 +235,16 @@ impl House {
 
     pub async fn anonymous(&self, path: &str, body: Value) -> Reply {
         self.ask(Method::POST, path, None, &[], Some(&body)).await
+    }
+
+    /// From now on nothing that is appended gets a position.
+    pub fn stop_numbering(&self) {
+        self.relay.cancel();
+    }
+
+    /// Where a stored file is on this machine.
+    pub fn file(&self, key: &str) -> std::path::PathBuf {
+        self.home.path().join("objects").join(key)
     }
 
     /// How many events there are.

@@ -3,13 +3,16 @@
 
 mod accounts;
 mod administration;
+mod claiming;
 mod house;
 mod items;
 mod processing;
 mod projects;
 mod repeats;
 mod review;
+mod rights;
 mod sessions;
 mod submitting;
+mod sweeping;
 mod team;
 mod uploads;

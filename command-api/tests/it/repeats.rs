@@ -64,7 +64,14 @@ async fn a_repeat_gets_the_first_answer_and_appends_nothing() {
         .is(201);
     assert_eq!(invited.body, again.body, "the token is made again");
 
-    let text = json!({"project_id": project, "title": "t", "content": "c"});
+    let root = house.super_admin().await;
+    let path = format!("/admin/users/{}", contributor.id);
+    let (key, name) = ([("idempotency-key", "u1")], json!({"name": "Amina"}));
+    let send = || house.ask(Method::PUT, &path, Some(&root), &key, Some(&name));
+    let (changed, again) = (send().await.is(200), send().await.is(200));
+    assert_eq!(changed.body, again.body);
+
+    let text = json!({"project_id": project, "title": "Mother", "content": "c"});
     let made = twice(&house, Some(&contributor), "/raw-text", &text)
         .await
         .is(201);
@@ -100,7 +107,14 @@ async fn a_repeat_gets_the_first_answer_and_appends_nothing() {
         .expect("answers");
     let all = kept.join("\n");
     let token = invited.body["token"].as_str().expect("a token");
-    for secret in [token, "new@example.org", "Not so", PASSWORD] {
+    for secret in [
+        token,
+        "new@example.org",
+        "Not so",
+        "Mother",
+        "Amina",
+        PASSWORD,
+    ] {
         assert!(!all.contains(secret), "{secret} stands in a kept answer");
     }
 }

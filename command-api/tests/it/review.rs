@@ -2,7 +2,6 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use time::Duration;
 use uuid::Uuid;
 
 use crate::{
@@ -10,7 +9,7 @@ use crate::{
     team::Team,
 };
 
-async fn decide(house: &House, who: &Person, item: Uuid, body: Value) -> Reply {
+pub async fn decide(house: &House, who: &Person, item: Uuid, body: Value) -> Reply {
     let path = format!("/review/{item}?item_type=raw_text");
     house
         .ask(Method::PATCH, &path, Some(who), &[], Some(&body))
@@ -227,98 +226,6 @@ async fn deciding_on_ones_own_item_can_be_forbidden() {
 }
 
 #[tokio::test]
-async fn a_claim_holds_for_fifteen_minutes_against_others() {
-    let Team {
-        house,
-        project,
-        admin,
-        contributor,
-        reviewer,
-        ..
-    } = Team::new().await;
-    let item = house.submitted(&contributor, project).await;
-    let path = format!("/review/{item}/claim");
-    let claimed = house.post_bare(&reviewer, &path).await.is(200);
-    assert_eq!(claimed.body["claimed_by_id"], json!(reviewer.id));
-    assert_eq!(claimed.body["claimed_until"], "2026-01-15T10:45:00Z");
-    house
-        .refused(house.post_bare(&admin, &path), 409, "CLAIMED")
-        .await;
-    house
-        .refused(house.delete(&admin, &path), 409, "CLAIMED")
-        .await;
-    house
-        .refused(
-            decide(&house, &admin, item, json!({"decision": "approve"})),
-            409,
-            "CLAIMED",
-        )
-        .await;
-    house
-        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
-        .await;
-    for _ in 0..2 {
-        house.delete(&reviewer, &path).await.is(204);
-    }
-    house.post_bare(&admin, &path).await.is(200);
-    house.clock.advance(Duration::minutes(15));
-    house.post_bare(&reviewer, &path).await.is(200);
-    decide(&house, &reviewer, item, json!({"decision": "approve"}))
-        .await
-        .is(200);
-    house
-        .refused(house.post_bare(&reviewer, &path), 409, "ALREADY_DECIDED")
-        .await;
-}
-
-#[tokio::test]
-async fn two_who_ask_for_the_next_item_never_get_the_same_one() {
-    let Team {
-        house,
-        project,
-        admin,
-        contributor,
-        reviewer,
-        ..
-    } = Team::new().await;
-    let mut items = Vec::new();
-    for at in 0..3_i64 {
-        let item = house.submitted(&contributor, project).await;
-        // What the projector would write.
-        sqlx::query(
-            "INSERT INTO review_queue (item_id, project_id, item_type, round, submitter_id, submitted_at)
-             VALUES ($1, $2, 'raw_text', 1, $3, to_timestamp($4))",
-        )
-        .bind(item)
-        .bind(project)
-        .bind(contributor.id)
-        .bind(at as f64)
-        .execute(house.pool())
-        .await
-        .expect("a row");
-        items.push(item);
-    }
-    let path = format!("/review/claim-next?project_id={project}");
-    let (a, b, c) = tokio::join!(
-        house.post_bare(&reviewer, &path),
-        house.post_bare(&admin, &path),
-        house.post_bare(&reviewer, &path),
-    );
-    let mut got = [a.is(200).id(), b.is(200).id(), c.is(200).id()];
-    got.sort_unstable();
-    assert_eq!(got.to_vec(), items, "each item once");
-    // The table still shows all three, for no projector runs; the streams know better.
-    assert_eq!(house.post_bare(&admin, &path).await.status, 204);
-    house
-        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
-        .await;
-    let nowhere = "/review/claim-next?project_id=x";
-    house
-        .refused(house.post_bare(&admin, nowhere), 400, "INVALID_PARAMETER")
-        .await;
-}
-
-#[tokio::test]
 async fn many_are_decided_at_once_each_for_itself() {
     let Team {
         house,
@@ -344,6 +251,9 @@ async fn many_are_decided_at_once_each_for_itself() {
         .map(|item| &item["code"])
         .collect();
     assert_eq!(codes, ["FEEDBACK_REQUIRED", "ITEM_NOT_FOUND"]);
+    let twice = json!({"items": [one(&b, "approve"), one(&b.to_uppercase(), "approve")]});
+    let twice = house.post(&reviewer, "/review/batch", twice);
+    house.refused(twice, 422, "VALIDATION_ERROR").await;
     let none = house.post(&reviewer, "/review/batch", json!({"items": []}));
     house.refused(none, 422, "VALIDATION_ERROR").await;
 }
@@ -381,4 +291,33 @@ async fn words_can_be_said_without_a_decision() {
             "FORBIDDEN",
         )
         .await;
+}
+
+#[tokio::test]
+async fn an_item_that_was_taken_back_is_a_draft_that_reviewers_do_not_know_of() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    house
+        .post_bare(&reviewer, &format!("/review/{item}/claim"))
+        .await
+        .is(200);
+    house
+        .post_bare(&contributor, &format!("/submissions/{item}/withdraw"))
+        .await
+        .is(200);
+    let claim = format!("/review/{item}/claim");
+    let claimed = house.post_bare(&reviewer, &claim);
+    house.refused(claimed, 404, "ITEM_NOT_FOUND").await;
+    let approve = json!({"decision": "approve"});
+    let decided = decide(&house, &reviewer, item, approve.clone());
+    house.refused(decided, 404, "ITEM_NOT_FOUND").await;
+    let decided = decide(&house, &admin, item, approve);
+    house.refused(decided, 409, "NOT_PENDING").await;
 }

@@ -164,3 +164,37 @@ async fn without_a_good_token_nothing_is_done() {
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
     }
 }
+
+#[tokio::test]
+async fn a_sign_in_that_a_change_of_the_password_overtakes_opens_no_session() {
+    let house = House::new().await;
+    let person = house.person("a@example.org").await;
+    // Whoever asks for the hash now waits, after it was verified, until the change is committed.
+    let mut change = house.pool().begin().await.expect("a transaction");
+    sqlx::query("UPDATE credentials SET password_hash = 'another' WHERE user_id = $1")
+        .bind(person.id)
+        .execute(&mut *change)
+        .await
+        .expect("changed");
+    let body = json!({"email": "a@example.org", "password": PASSWORD});
+    let sign_in = house.anonymous("/auth/login", body);
+    let commit = async {
+        let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                     AND datname = current_database() AND query LIKE '%INTO sessions%')";
+        let waiting = sqlx::query_scalar::<_, bool>(waits);
+        let mut waiting = waiting.fetch_one(house.pool()).await.expect("asked");
+        while !waiting {
+            tokio::task::yield_now().await;
+            let asked = sqlx::query_scalar::<_, bool>(waits);
+            waiting = asked.fetch_one(house.pool()).await.expect("asked");
+        }
+        change.commit().await.expect("committed");
+    };
+    let both = async { tokio::join!(sign_in, commit).0 };
+    house.refused(both, 401, "INVALID_CREDENTIALS").await;
+    let sessions: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
+        .fetch_one(house.pool())
+        .await
+        .expect("a count");
+    assert_eq!(sessions, 1, "the one from before");
+}

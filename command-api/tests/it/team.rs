@@ -16,7 +16,10 @@ pub struct Team {
 
 impl Team {
     pub async fn new() -> Self {
-        let house = House::new().await;
+        Self::of(House::new().await).await
+    }
+
+    pub async fn of(house: House) -> Self {
         let admin = house.person("admin@example.org").await;
         let contributor = house.person("contributor@example.org").await;
         let reviewer = house.person("reviewer@example.org").await;

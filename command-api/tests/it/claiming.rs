@@ -1,0 +1,131 @@
+//! Taking items on.
+
+use serde_json::json;
+use time::Duration;
+use uuid::Uuid;
+
+use crate::{
+    house::{House, Person},
+    review::decide,
+    team::Team,
+};
+
+#[tokio::test]
+async fn a_claim_holds_for_fifteen_minutes_against_others() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let path = format!("/review/{item}/claim");
+    let claimed = house.post_bare(&reviewer, &path).await.is(200);
+    assert_eq!(claimed.body["claimed_by_id"], json!(reviewer.id));
+    assert_eq!(claimed.body["claimed_until"], "2026-01-15T10:45:00Z");
+    house
+        .refused(house.post_bare(&admin, &path), 409, "CLAIMED")
+        .await;
+    house
+        .refused(house.delete(&admin, &path), 409, "CLAIMED")
+        .await;
+    house
+        .refused(
+            decide(&house, &admin, item, json!({"decision": "approve"})),
+            409,
+            "CLAIMED",
+        )
+        .await;
+    house
+        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
+        .await;
+    for _ in 0..2 {
+        house.delete(&reviewer, &path).await.is(204);
+    }
+    house.post_bare(&admin, &path).await.is(200);
+    house.clock.advance(Duration::minutes(15));
+    house.post_bare(&reviewer, &path).await.is(200);
+    decide(&house, &reviewer, item, json!({"decision": "approve"}))
+        .await
+        .is(200);
+    house
+        .refused(house.post_bare(&reviewer, &path), 409, "ALREADY_DECIDED")
+        .await;
+}
+
+#[tokio::test]
+async fn two_who_ask_for_the_next_item_never_get_the_same_one() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let mut items = Vec::new();
+    for at in 0..3_i64 {
+        let item = house.submitted(&contributor, project).await;
+        queue(&house, project, &contributor, item, at).await;
+        items.push(item);
+    }
+    let path = format!("/review/claim-next?project_id={project}");
+    let (a, b, c) = tokio::join!(
+        house.post_bare(&reviewer, &path),
+        house.post_bare(&admin, &path),
+        house.post_bare(&reviewer, &path),
+    );
+    let mut got = [a.is(200).id(), b.is(200).id(), c.is(200).id()];
+    got.sort_unstable();
+    assert_eq!(got.to_vec(), items, "each item once");
+    // The table still shows all three, for no projector runs; the streams know better.
+    assert_eq!(house.post_bare(&admin, &path).await.status, 204);
+    house
+        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
+        .await;
+    let nowhere = "/review/claim-next?project_id=x";
+    house
+        .refused(house.post_bare(&admin, nowhere), 400, "INVALID_PARAMETER")
+        .await;
+}
+
+#[tokio::test]
+async fn a_comment_at_the_same_moment_does_not_hide_the_next_item() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    for _ in 0..5 {
+        let item = house.submitted(&contributor, project).await;
+        queue(&house, project, &contributor, item, 0).await;
+        let path = format!("/review/{item}/comments");
+        let next = format!("/review/claim-next?project_id={project}");
+        let (said, claimed) = tokio::join!(
+            house.post(&admin, &path, json!({"text": "Which year?"})),
+            house.post_bare(&reviewer, &next),
+        );
+        said.is(201);
+        assert_eq!(claimed.is(200).id(), item);
+    }
+}
+
+/// What the projector would write.
+async fn queue(house: &House, project: Uuid, submitter: &Person, item: Uuid, at: i64) {
+    sqlx::query(
+        "INSERT INTO review_queue (item_id, project_id, item_type, round, submitter_id, submitted_at)
+         VALUES ($1, $2, 'raw_text', 1, $3, to_timestamp($4))",
+    )
+    .bind(item)
+    .bind(project)
+    .bind(submitter.id)
+    .bind(at as f64)
+    .execute(house.pool())
+    .await
+    .expect("a row");
+}
