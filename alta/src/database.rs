@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// All migrations, as they were when this binary was built.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
+/// How long one statement of the query side may take: heavy searches are not to hold all connections.
+const LONGEST_READ: &str = "10s";
+
 /// As what a part works on the database. Each role may do no more than its part needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -39,10 +42,13 @@ impl Role {
 /// How to connect under a role. The role is part of the connection's start, so that not even a
 /// RESET leads back to the owner's rights.
 pub(crate) fn options(url: &SecretString, role: Role) -> Result<PgConnectOptions> {
-    let options = owner_options(url)?;
-    Ok(options
+    let options = owner_options(url)?
         .application_name(role.name())
-        .options([("role", role.name())]))
+        .options([("role", role.name())]);
+    Ok(match role {
+        Role::Query => options.options([("statement_timeout", LONGEST_READ)]),
+        _ => options,
+    })
 }
 
 /// At most `most` connections under a role, opened when they are needed.
@@ -146,7 +152,7 @@ async fn connect(url: &SecretString) -> Result<PgConnection> {
     let options = owner_options(url)?;
     PgConnection::connect_with(&options)
         .await
-        .context("connecting to PostgreSQL")
+        .map_err(|error| anyhow::anyhow!("DATABASE_URL cannot be used: {error}"))
 }
 
 fn owner_options(url: &SecretString) -> Result<PgConnectOptions> {
@@ -184,6 +190,19 @@ mod tests {
                 .await
                 .expect("answered");
             assert_eq!(user, role.name());
+        }
+    }
+
+    #[tokio::test]
+    async fn only_reads_for_callers_are_bounded_in_time() {
+        let url = url().await;
+        for role in ROLES {
+            let pool = pool(&url, role, 1).expect("the URL parses");
+            let bound: String = sqlx::query_scalar("SHOW statement_timeout")
+                .fetch_one(&pool)
+                .await
+                .expect("answered");
+            assert_eq!(bound != "0", role == Role::Query, "{role:?}: {bound}");
         }
     }
 

@@ -4,12 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
-    http::Method,
+    http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, header::ALLOW},
     response::{IntoResponse, Response},
     routing::any,
 };
-use http_kit::{ApiError, EdgeSettings, edge};
+use http_kit::{ApiError, EdgeSettings, NoSuchRoute, edge, request_id::X_REQUEST_ID};
 use tower::ServiceExt;
 
 /// Both sides behind one router; answers 503 until they are there.
@@ -52,12 +53,77 @@ async fn not_yet() -> ApiError {
 }
 
 async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
-    let router = match gateway.sides.get() {
-        None => gateway.starting,
-        Some(sides) if is_read(request.method(), request.uri().path()) => sides.query.clone(),
-        Some(sides) => sides.command.clone(),
+    let Some(sides) = gateway.sides.get() else {
+        return answer(gateway.starting, request).await;
     };
+    let (side, other) = if is_read(request.method(), request.uri().path()) {
+        (&sides.query, &sides.command)
+    } else {
+        (&sides.command, &sides.query)
+    };
+    let question = Question::about(&request);
+    let response = answer(side.clone(), request).await;
+    let unknown = response.extensions().get::<NoSuchRoute>().is_some();
+    if !unknown && response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    // To a client there is one origin: a method that only the other side lacks is not a route that
+    // nobody has.
+    let told = answer(other.clone(), question.asked(&response)).await;
+    if told.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    if unknown {
+        return told;
+    }
+    with_methods_of(response, &told)
+}
+
+async fn answer(router: Router, request: Request) -> Response {
     router.oneshot(request).await.into_response()
+}
+
+/// Asks a router for the methods of a path, by one that no route has.
+struct Question {
+    uri: Uri,
+    headers: HeaderMap,
+    extensions: Extensions,
+}
+
+impl Question {
+    fn about(request: &Request) -> Self {
+        Self {
+            uri: request.uri().clone(),
+            headers: HeaderMap::new(),
+            extensions: request.extensions().clone(),
+        }
+    }
+
+    /// The question, under the request id of the answer so far.
+    fn asked(mut self, response: &Response) -> Request {
+        if let Some(id) = response.headers().get(X_REQUEST_ID) {
+            self.headers.insert(X_REQUEST_ID, id.clone());
+        }
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::TRACE;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        *request.extensions_mut() = self.extensions;
+        request
+    }
+}
+
+/// The answer, with both sides' methods in `Allow`.
+fn with_methods_of(mut response: Response, other: &Response) -> Response {
+    let methods = [&response, other]
+        .into_iter()
+        .filter_map(|answer| answer.headers().get(ALLOW)?.to_str().ok())
+        .collect::<Vec<_>>()
+        .join(",");
+    if let Ok(methods) = HeaderValue::from_str(&methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
 }
 
 /// Verifying an address is the one write behind a GET: it is a link in a mail.

@@ -1,12 +1,17 @@
 //! Listening and serving, until told to stop: then nothing new is taken, and what is under way
 //! is finished.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{io::ErrorKind, time::Duration};
 
 use anyhow::{Context, Result};
-use axum::{Router, serve::ListenerExt};
+use axum::{Router, middleware};
 use runtime::config::server::{ServerConfig, local_url};
 use tokio_util::sync::CancellationToken;
+
+use crate::patience::{Patient, Peer, counted};
+
+/// How long a request's head may take, and a connection stay without one.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A port that is ours, to be served from now on or again later.
 #[derive(Debug)]
@@ -44,13 +49,13 @@ impl Listener {
 
     /// Serves until `shutdown`, then finishes what is under way.
     pub(crate) async fn serve(self, router: Router, shutdown: CancellationToken) -> Result<()> {
-        let listener = tokio::net::TcpListener::from_std(self.0)?.tap_io(|stream| {
-            // Answers are small: waiting for more only delays them.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection broke at once");
-            }
-        });
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let listener = Patient {
+            listener: tokio::net::TcpListener::from_std(self.0)?,
+            patience: PATIENCE,
+        };
+        let service = router
+            .layer(middleware::from_fn(counted))
+            .into_make_service_with_connect_info::<Peer>();
         axum::serve(listener, service)
             .with_graceful_shutdown(shutdown.cancelled_owned())
             .await?;

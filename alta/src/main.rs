@@ -11,6 +11,7 @@ mod health;
 mod http;
 mod nats;
 mod parts;
+mod patience;
 mod servers;
 mod shown;
 mod supervisor;

@@ -3,7 +3,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use runtime::backoff::{Backoff, jitter};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +60,7 @@ impl Running {
     }
 
     /// Lets the part finish what it is at until `deadline`, then ends it.
-    pub(crate) async fn stop(mut self, deadline: Instant) {
+    async fn stop(mut self, deadline: Instant) {
         self.stop.cancel();
         if tokio::time::timeout_at(deadline, &mut self.task)
             .await
@@ -71,6 +74,12 @@ impl Running {
             self.task.abort();
         }
     }
+}
+
+/// Stops all of them together; none has less time than `patience` because another is slow.
+pub(crate) async fn stop_all(parts: impl IntoIterator<Item = Running>, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    join_all(parts.into_iter().map(|part| part.stop(deadline))).await;
 }
 
 async fn supervise(part: Part, stop: CancellationToken) {
@@ -158,5 +167,23 @@ mod tests {
         running
             .stop(Instant::now() + Duration::from_millis(20))
             .await;
+    }
+
+    #[tokio::test]
+    async fn a_part_that_does_not_stop_takes_no_time_from_another() {
+        let (told, mut heard) = mpsc::unbounded_channel();
+        let deaf = Part::new("deaf", |_| std::future::pending());
+        let obedient = Part::new("obedient", move |shutdown: CancellationToken| {
+            let told = told.clone();
+            async move {
+                shutdown.cancelled().await;
+                told.send(())?;
+                Ok(())
+            }
+        });
+        let parts = [deaf, obedient].map(Running::start);
+        let stopping = tokio::spawn(stop_all(parts, Duration::from_hours(1)));
+        assert_eq!(heard.recv().await, Some(()));
+        stopping.abort();
     }
 }

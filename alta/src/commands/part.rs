@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use axum::Router;
 use runtime::{config::Config, shutdown, telemetry};
-use tokio::time::Instant;
 
 use crate::{
     cli::Work,
@@ -15,7 +14,7 @@ use crate::{
     parts::World,
     servers::Places,
     shown,
-    supervisor::{Part, Running},
+    supervisor::{Part, Running, stop_all},
 };
 
 /// How long requests and jobs may take to finish once we were told to stop.
@@ -91,9 +90,6 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
     shown::part(which.name(), &format!("up at {url}"));
     shutdown.cancelled().await;
     world.readiness.set(false);
-    let deadline = Instant::now() + DRAIN;
-    for part in running {
-        part.stop(deadline).await;
-    }
+    stop_all(running, DRAIN).await;
     Ok(())
 }

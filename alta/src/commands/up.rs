@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use runtime::{config::Config, shutdown, telemetry};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admin;
@@ -15,11 +14,13 @@ use crate::{
     parts::World,
     servers::Servers,
     shown,
-    supervisor::{Part, Running},
+    supervisor::{Part, Running, stop_all},
 };
 
 /// How long requests and jobs may take to finish once we were told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long those who follow may take after that, each.
+const FOLLOW: Duration = Duration::from_secs(5);
 
 /// Runs until a signal. What can be refused is refused before anything is started.
 pub(crate) async fn run(config: Config) -> Result<()> {
@@ -66,12 +67,12 @@ async fn parts(
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
     first_admin(&world).await?;
     let (command, sweep) = world.command_api()?;
-    // In the order in which they stop.
-    let mut running = vec![web, Running::start(sweep)];
-    for part in [world.processors(&[])?, world.projectors()?, world.relay()?] {
-        shown::part(part.name, "up");
-        running.push(Running::start(part));
-    }
+    let sweep = Running::start(sweep);
+    let [processors, projectors, relay] =
+        [world.processors(&[])?, world.projectors()?, world.relay()?].map(|part| {
+            shown::part(part.name, "up");
+            Running::start(part)
+        });
     gateway.open(command, world.query_api()?);
     shown::part("command-api", "up");
     shown::part("query-api", "up");
@@ -80,10 +81,10 @@ async fn parts(
     shutdown.cancelled().await;
     shown::line("stopping: finishing what is under way");
     world.readiness.set(false);
-    let deadline = Instant::now() + DRAIN;
-    for part in running {
-        part.stop(deadline).await;
-    }
+    // Those who write first, those who follow them last: so answers and read models are complete.
+    stop_all([web, sweep, processors], DRAIN).await;
+    stop_all([projectors], FOLLOW).await;
+    stop_all([relay], FOLLOW).await;
     Ok(())
 }
 

@@ -9,11 +9,15 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Result, bail};
 use runtime::{config::Config, secret::SecretString, telemetry};
 use serde_json::json;
-use tokio::time::Instant;
 
 use self::{caller::Caller, items::Kind};
 use super::admin;
-use crate::{parts::World, servers::ForOneCommand, shown, supervisor::Running};
+use crate::{
+    parts::World,
+    servers::ForOneCommand,
+    shown,
+    supervisor::{Running, stop_all},
+};
 
 /// The password of all samples; they are for a developer's machine.
 const PASSWORD: &str = "alta sample 2718";
@@ -44,10 +48,7 @@ async fn with_parts(world: &World) -> Result<()> {
     let parts = [world.projectors()?, world.relay()?];
     let running: Vec<Running> = parts.into_iter().map(Running::start).collect();
     let outcome = samples(world).await;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    for part in running {
-        part.stop(deadline).await;
-    }
+    stop_all(running, Duration::from_secs(10)).await;
     outcome
 }
 
