@@ -37,6 +37,7 @@ async fn bad_input_is_refused_clearly_and_the_service_goes_on() -> Result<()> {
     for (body, status) in [
         ("{", 400),
         ("[]", 422),
+        (r#"["a@example.org", "correct horse 9"]"#, 422),
         (r#"{"email": 7, "password": "x"}"#, 422),
         (r#"{"email": "nobody", "password": "correct horse 9"}"#, 422),
         (r#"{"email": "a@example.org", "password": "short"}"#, 422),
@@ -54,7 +55,27 @@ async fn bad_input_is_refused_clearly_and_the_service_goes_on() -> Result<()> {
         is_envelope(&answer);
     }
     is_envelope(&house.anybody.get("/nowhere").await?.expect(404)?);
-    is_envelope(&house.anybody.delete("/auth/login").await?.expect(405)?);
+    // One origin: which side lacks the method is nobody's business.
+    for (method, path, allowed) in [
+        (Method::DELETE, "/auth/login", vec!["POST"]),
+        (Method::GET, "/auth/login", vec!["POST"]),
+        (Method::POST, "/auth/me", vec!["GET", "HEAD"]),
+        (Method::DELETE, "/projects", vec!["GET", "HEAD", "POST"]),
+    ] {
+        let answer = house
+            .anybody
+            .send(house.anybody.request(method, path))
+            .await?;
+        let answer = answer.expect(405)?;
+        is_envelope(&answer);
+        let mut methods: Vec<&str> = answer
+            .header("allow")
+            .unwrap_or_default()
+            .split(',')
+            .collect();
+        methods.sort_unstable();
+        assert_eq!(methods, allowed, "{path}");
+    }
     is_envelope(&house.anybody.get("/projects").await?.expect(401)?);
     is_envelope(&me.get("/documents/not-an-id").await?.expect(404)?);
     let large = json!({ "project_id": project, "title": "t", "content": "x".repeat(2 << 20) });
