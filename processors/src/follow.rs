@@ -2,8 +2,7 @@
 //! be read. What is done with the events is the business of a [`Reaction`]; after any other fault the
 //! same events come again.
 
-use crate::leader::lead;
-use event_store::{RecordedEvent, StoreError, Subscription, notify::Heads};
+use event_store::{RecordedEvent, StoreError, Subscription, lead, notify::Heads};
 use runtime::backoff::{Backoff, jitter};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::{sync::Arc, time::Duration};

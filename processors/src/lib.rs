@@ -5,7 +5,6 @@ pub mod dead_letters;
 pub mod email;
 mod follow;
 pub mod jobs;
-mod leader;
 pub mod ocr;
 mod policies;
 mod run;

@@ -4,7 +4,6 @@
 mod access;
 mod analytics;
 mod history;
-mod leader;
 mod progress;
 mod projector;
 mod review_queue;

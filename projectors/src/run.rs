@@ -2,12 +2,10 @@
 //! checkpoint, and starts over with a growing delay after any fault. No event is ever skipped.
 
 use crate::{
-    Access, Analytics, History, ReviewQueue, Submissions,
-    leader::lead,
-    progress,
+    Access, Analytics, History, ReviewQueue, Submissions, progress,
     projector::{BATCH, ProjectionError, Projector, catch_up, clear_if_changed},
 };
-use event_store::{Subscription, notify::Heads};
+use event_store::{Subscription, lead, notify::Heads};
 use runtime::backoff::{Backoff, jitter};
 use sqlx::postgres::PgConnectOptions;
 use std::{sync::Arc, time::Duration};
@@ -32,9 +30,12 @@ pub struct Settings {
 /// Any number of processes may do this at once: for each projector one leads, and another takes over
 /// when it goes away. An error is returned only when a projector's task itself broke.
 pub async fn run(
-    settings: Settings,
+    mut settings: Settings,
     shutdown: CancellationToken,
 ) -> Result<(), tokio::task::JoinError> {
+    // Rows and checkpoint are one transaction that can be made again from the events: losing the
+    // last ones in a crash loses nothing, so no flush is waited for.
+    settings.connect = settings.connect.options([("synchronous_commit", "off")]);
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_going(Access, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(Submissions, settings.clone(), shutdown.clone()));

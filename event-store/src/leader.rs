@@ -1,5 +1,5 @@
-//! Who leads: a session advisory lock per projector, held on the connection that also writes, so
-//! that a lost connection is a lost lead.
+//! Who leads where one process at a time may act: a session advisory lock per name, held on the
+//! connection that also writes, so that a lost connection is a lost lead.
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::time::Duration;
@@ -7,24 +7,22 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a replica that does not lead asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// Sets the locks of projectors apart from other advisory locks ("proj").
-const LOCK_SPACE: i32 = 0x7072_6f6a;
+/// Sets these locks apart from other advisory locks ("alta").
+const LOCK_SPACE: i32 = 0x616c_7461;
 
 /// Waits until this process leads `name`, and returns the connection that proves it; `None` when
 /// `shutdown` came first. Asks again and again instead of waiting inside PostgreSQL, where a waiting
 /// statement would hold back vacuuming.
-pub(crate) async fn lead(
+///
+/// # Errors
+/// When PostgreSQL cannot be reached or the connection breaks.
+pub async fn lead(
     connect: &PgConnectOptions,
-    name: &'static str,
+    name: &str,
     shutdown: &CancellationToken,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    // Rows and checkpoint are one transaction that can be made again from the events: losing the
-    // last ones in a crash loses nothing, so no flush is waited for.
-    let options = connect
-        .clone()
-        .application_name(name)
-        .options([("synchronous_commit", "off")]);
-    let mut connection = PgConnection::connect_with(&options).await?;
+    let mut connection =
+        PgConnection::connect_with(&connect.clone().application_name(name)).await?;
     loop {
         let leads = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_lock($1, hashtext($2)) AS "leads!""#,
