@@ -34,8 +34,9 @@ test: setup ## install what is missing, run the whole test suite
 fixtures: setup build ## send every sample file through the running binary, print a table
 	$(CARGO) run --quiet -p e2e --bin fixtures
 
-bench: setup build ## measure how soon a commit is visible, print p50, p99 and max
-	$(CARGO) run --quiet -p benches --bin visible
+bench: setup ## measure an optimised build: how soon a commit is visible; prints p50, p99 and max
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin visible
 
 lint: ## formatting, clippy with warnings denied, and cargo deny where it is installed
 	$(CARGO) fmt --all --check
