@@ -85,6 +85,11 @@ impl Client {
         }
     }
 
+    /// The access token, for who speaks HTTP by hand; empty without one.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// A request to be completed by the caller.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));

@@ -126,7 +126,7 @@ async fn bad_input_is_refused_clearly_and_the_service_goes_on() -> Result<()> {
         assert!((400..500).contains(&accepted.status), "{}", accepted.body);
     }
 
-    cut_off_upload(&house, &project).await?;
+    cut_off_upload(&house, me.token(), &project).await?;
     let drafts = me
         .get(&format!("/my-drafts?project_id={project}"))
         .await?
@@ -150,11 +150,11 @@ async fn bad_input_is_refused_clearly_and_the_service_goes_on() -> Result<()> {
 }
 
 /// A multipart body that ends in the middle of the file.
-async fn cut_off_upload(house: &House, project: &str) -> Result<()> {
+async fn cut_off_upload(house: &House, token: &str, project: &str) -> Result<()> {
     let mut stream = TcpStream::connect(("127.0.0.1", house.alta.port())).await?;
     let head = format!(
         "POST /api/documents?project_id={project} HTTP/1.1\r\nHost: alta\r\n\
-         Authorization: Bearer nonsense\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         Authorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
          Content-Length: 1000000\r\n\r\n--b\r\n\
          Content-Disposition: form-data; name=\"file\"; filename=\"x.pdf\"\r\n\r\n%PDF-1.7"
     );
@@ -162,7 +162,11 @@ async fn cut_off_upload(house: &House, project: &str) -> Result<()> {
     stream.shutdown().await?;
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
-    assert!(!answer.contains(" 500 "), "{answer}");
+    // The connection is half closed: an answer may come or not, but none of success or a fault.
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+        "{answer}"
+    );
     Ok(())
 }
 
