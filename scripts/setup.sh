@@ -1,7 +1,13 @@
 #!/bin/sh
 # Installs the programs that the service and its tests run, where they are missing. Changes nothing
 # that is there. Debian and Ubuntu; elsewhere it names what is missing and stops.
+# With --tests also what only the tests run: Azure's storage emulator, from npm, in target/tools.
 set -eu
+cd "$(dirname "$0")/.."
+
+tests=no
+[ "${1:-}" = --tests ] && tests=yes
+azurite=3.35.0
 
 packages=""
 missing=""
@@ -64,7 +70,31 @@ need pocketsphinx-en-us "pocketsphinx: English" "transcribes English" has_speech
 need bubblewrap bwrap "locks the engines in" has bwrap
 need util-linux setpriv "ends child processes with us" has setpriv
 
+if [ "$tests" = yes ]; then
+    need nodejs node "runs Azure's storage emulator for the tests" has node
+    need npm npm "installs Azure's storage emulator for the tests" has npm
+fi
+
+has_azurite() {
+    grep -qs "\"version\": \"$azurite\"" target/tools/node_modules/azurite/package.json
+}
+
+# No install scripts of packages are run.
+install_for_tests() {
+    if [ "$tests" = no ] || has_azurite; then
+        return
+    fi
+    echo "setup: installing azurite $azurite from npm into target/tools: the tests keep files in it"
+    mkdir -p target/tools
+    if ! npm install --prefix target/tools --ignore-scripts --no-audit --no-fund --no-save \
+        --loglevel error "azurite@$azurite"; then
+        echo "setup: azurite cannot be installed: is registry.npmjs.org (or npm's configured registry) reached?" >&2
+        exit 1
+    fi
+}
+
 if [ -z "$packages" ]; then
+    install_for_tests
     exit 0
 fi
 
@@ -108,3 +138,4 @@ if ! has_nats; then
     echo "setup: this system's nats-server is older than 2.9: install a newer one (https://docs.nats.io) and try again" >&2
     exit 1
 fi
+install_for_tests

@@ -16,6 +16,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// How long one statement of the query side may take: heavy searches are not to hold all connections.
 const LONGEST_READ: &str = "10s";
+/// How long counting a request may take: the request does not wait longer.
+const LONGEST_COUNT: &str = "200ms";
 
 /// As what a part works on the database. Each role may do no more than its part needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub(crate) enum Role {
     Relay,
     Projectors,
     Processors,
+    Edge,
 }
 
 impl Role {
@@ -35,6 +38,7 @@ impl Role {
             Self::Relay => "alta_relay",
             Self::Projectors => "alta_projectors",
             Self::Processors => "alta_processors",
+            Self::Edge => "alta_edge",
         }
     }
 }
@@ -47,6 +51,7 @@ pub(crate) fn options(url: &SecretString, role: Role) -> Result<PgConnectOptions
         .options([("role", role.name())]);
     Ok(match role {
         Role::Query => options.options([("statement_timeout", LONGEST_READ)]),
+        Role::Edge => options.options([("statement_timeout", LONGEST_COUNT)]),
         _ => options,
     })
 }
@@ -58,6 +63,18 @@ pub(crate) fn pool(url: &SecretString, role: Role, most: u32) -> Result<PgPool> 
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(10))
         .connect_lazy_with(options(url, role)?))
+}
+
+/// Connections for counting requests, of which each waits a moment only: they are open from the
+/// start and for good.
+pub(crate) fn counting_pool(url: &SecretString) -> Result<PgPool> {
+    Ok(PgPoolOptions::new()
+        .min_connections(2)
+        .max_connections(2)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options(url, Role::Edge)?))
 }
 
 /// Brings the schema up to date. Returns the newest version and how many steps that took.
@@ -152,13 +169,14 @@ async fn connect(url: &SecretString) -> Result<PgConnection> {
     let options = owner_options(url)?;
     PgConnection::connect_with(&options)
         .await
-        .map_err(|error| anyhow::anyhow!("DATABASE_URL cannot be used: {error}"))
+        .context("connecting to the database")
 }
 
-fn owner_options(url: &SecretString) -> Result<PgConnectOptions> {
+/// How to connect as the database's owner.
+pub(crate) fn owner_options(url: &SecretString) -> Result<PgConnectOptions> {
     // The parser's own message could show the password.
     let parsed = PgConnectOptions::from_str(url.expose()).ok();
-    parsed.context("DATABASE_URL cannot be used: it does not parse")
+    parsed.context("it is no URL of a database")
 }
 
 #[cfg(test)]
@@ -167,12 +185,13 @@ mod tests {
 
     use super::*;
 
-    const ROLES: [Role; 5] = [
+    const ROLES: [Role; 6] = [
         Role::Command,
         Role::Query,
         Role::Relay,
         Role::Projectors,
         Role::Processors,
+        Role::Edge,
     ];
 
     async fn url() -> SecretString {
@@ -194,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_reads_for_callers_are_bounded_in_time() {
+    async fn only_what_callers_wait_for_is_bounded_in_time() {
         let url = url().await;
         for role in ROLES {
             let pool = pool(&url, role, 1).expect("the URL parses");
@@ -202,7 +221,12 @@ mod tests {
                 .fetch_one(&pool)
                 .await
                 .expect("answered");
-            assert_eq!(bound != "0", role == Role::Query, "{role:?}: {bound}");
+            let expected = match role {
+                Role::Query => LONGEST_READ,
+                Role::Edge => LONGEST_COUNT,
+                _ => "0",
+            };
+            assert_eq!(bound, expected, "{role:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use runtime::{
     config::{
         Config,
@@ -23,7 +23,27 @@ pub(crate) fn config() -> anyhow::Result<Config> {
     );
     let config = Config::from_vars(&variables)?;
     only_what_is_there(&config)?;
+    as_those_who_use_it(&config)?;
     Ok(config)
+}
+
+/// Refuses what the sections let pass and the parts that use it would not: better now than when the
+/// first mail is to be sent.
+fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
+    ensure!(
+        processors::email::is_sender(&config.mail.from),
+        "SMTP_FROM cannot be used: it must be an address or Name <address>"
+    );
+    if let Some(first) = &config.admin.first
+        && let Err((field, why)) = command_api::may_sign_in(&first.email, first.password.expose())
+    {
+        let variable = match field {
+            "password" => "SUPER_ADMIN_PASSWORD",
+            _ => "SUPER_ADMIN_EMAIL",
+        };
+        bail!("{variable} cannot be used: it {why}");
+    }
+    Ok(())
 }
 
 /// Refuses what the settings can name and this version does not have: nobody's recordings shall be
@@ -37,9 +57,6 @@ fn only_what_is_there(config: &Config) -> anyhow::Result<()> {
         TranscriptionEngine::Pocketsphinx
     ) {
         bail!("TRANSCRIPTION_ENGINE cannot be used: this version has pocketsphinx only");
-    }
-    if !config.storage.url.starts_with("file://") {
-        bail!("STORAGE_URL cannot be used: this version has file:///directory only");
     }
     Ok(())
 }

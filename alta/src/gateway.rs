@@ -8,9 +8,10 @@ use axum::{
     extract::{Request, State},
     http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, header::ALLOW},
     response::{IntoResponse, Response},
-    routing::any,
 };
-use http_kit::{ApiError, EdgeSettings, NoSuchRoute, edge, request_id::X_REQUEST_ID};
+use http_kit::{
+    EdgeSettings, NoSuchRoute, Routes, edge, rate_limit::Standing, request_id::X_REQUEST_ID,
+};
 use tower::ServiceExt;
 
 /// Both sides behind one router; answers 503 until they are there.
@@ -28,9 +29,8 @@ struct Sides {
 impl Gateway {
     /// A gateway that has nothing behind it yet.
     pub(crate) fn new(starting: EdgeSettings) -> Self {
-        let everything = Router::new().route("/{*path}", any(not_yet));
         Self {
-            starting: edge(everything, starting),
+            starting: edge(Routes::new(), starting),
             sides: Arc::default(),
         }
     }
@@ -46,10 +46,6 @@ impl Gateway {
     pub(crate) fn router(self) -> Router {
         Router::new().fallback(forward).with_state(self)
     }
-}
-
-async fn not_yet() -> ApiError {
-    ApiError::unavailable(1)
 }
 
 async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -99,8 +95,11 @@ impl Question {
         }
     }
 
-    /// The question, under the request id of the answer so far.
+    /// The question, under the request id of the answer so far. The request was counted with that.
     fn asked(mut self, response: &Response) -> Request {
+        if let Some(standing) = response.extensions().get::<Standing>() {
+            self.extensions.insert(*standing);
+        }
         if let Some(id) = response.headers().get(X_REQUEST_ID) {
             self.headers.insert(X_REQUEST_ID, id.clone());
         }

@@ -7,8 +7,8 @@ use std::sync::{
 };
 
 use async_nats::Client;
-use axum::{Router, http::header, routing::get};
-use http_kit::Health;
+use axum::{http::header, routing::get};
+use http_kit::{Health, Routes};
 use media::store::ObjectStorage;
 use runtime::{clock::Clock, telemetry::Metrics};
 use sqlx::PgPool;
@@ -64,10 +64,10 @@ async fn answers(database: PgPool) -> bool {
 }
 
 /// `/metrics`.
-pub(crate) fn metrics(metrics: Metrics) -> Router {
+pub(crate) fn metrics(metrics: Metrics) -> Routes {
     let render = move || {
         let text = metrics.render();
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
     };
-    Router::new().route("/metrics", get(render))
+    Routes::new().page("/metrics", get(render))
 }

@@ -12,9 +12,11 @@ mod http;
 mod nats;
 mod parts;
 mod patience;
+mod preflight;
 mod servers;
 mod shown;
 mod supervisor;
+mod worded;
 
 use std::process::ExitCode;
 

@@ -1,13 +1,19 @@
 //! What each part is made of: the one place that knows how the crates are put together.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use async_nats::Client;
 use axum::Router;
 use command_api::CommandApi;
 use event_store::{EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay};
-use http_kit::{AccessTokens, EdgeSettings, Health, edge};
+use http_kit::{
+    AccessTokens, EdgeSettings, Health, RateLimits, Routes, edge,
+    openapi::{self, OpenApi},
+};
 use media::{Limits, ObjectStorage, engine_child::EngineProgram};
 use query_api::QueryApi;
 use runtime::{
@@ -50,6 +56,7 @@ pub(crate) struct World {
     heads: Heads,
     storage: ObjectStorage,
     metrics: Metrics,
+    rate_limits: Arc<OnceLock<Option<RateLimits>>>,
 }
 
 impl World {
@@ -62,11 +69,12 @@ impl World {
             ids: Ids::system(),
             secret: config.secrets.secret_key(&config.server.data_dir)?,
             heads: Heads::start(nats.clone()),
-            storage: ObjectStorage::from_url(&config.storage.url)?,
+            storage: ObjectStorage::open(&config.storage)?,
             config,
             places,
             nats,
             metrics,
+            rate_limits: Arc::default(),
         })
     }
 
@@ -93,6 +101,7 @@ impl World {
             connect: database::options(&self.places.database, Role::Projectors)?,
             subscribe: self.subscribe(self.pool(Role::Projectors, FEW)?),
             heads: self.heads.clone(),
+            storage: self.storage.clone(),
         };
         Ok(Part::new("projectors", move |shutdown| {
             let settings = settings.clone();
@@ -147,10 +156,10 @@ impl World {
     /// The command API with its edge, and the sweeping that goes with it.
     pub(crate) fn command_api(&self) -> Result<(Router, Part)> {
         let (api, pool) = self.command_side()?;
-        let router = edge(
-            command_api::router(api.clone()),
-            self.edge_settings(self.health(pool)),
-        );
+        let mut settings = self.edge_settings(self.health(pool));
+        settings.document = Some(document());
+        settings.rate_limits = self.rate_limits()?;
+        let router = edge(command_api::routes().with_state(api.clone()), settings);
         let sweep = Part::new("sweep", move |shutdown| {
             let api = api.clone();
             async move {
@@ -186,31 +195,64 @@ impl World {
             async move { connected }
         };
         let mut settings = self.edge_settings(api.health(connected));
-        settings.root = settings.root.merge(query_api::root_router(api.clone()));
-        Ok(edge(query_api::router(api), settings))
+        settings.document = Some(document());
+        settings.rate_limits = self.rate_limits()?;
+        settings.root = settings
+            .root
+            .merge(query_api::root_routes().with_state(api.clone()));
+        Ok(edge(query_api::routes().with_state(api), settings))
     }
 
     /// What a part without routes of its own answers.
     pub(crate) fn health_alone(&self, role: Role) -> Result<Router> {
         let health = self.health(self.pool(role, 1)?);
-        Ok(edge(Router::new(), self.edge_settings(health)))
+        Ok(edge(Routes::new(), self.edge_settings(health)))
     }
 
     /// What the gateway answers while nothing is up yet.
-    pub(crate) fn starting(config: &Config, metrics: &Metrics) -> EdgeSettings {
+    pub(crate) fn starting(config: &Config, metrics: &Metrics) -> Result<EdgeSettings> {
         let clock = Clock::system();
-        let limit = config.limits.json_body_bytes;
-        let mut settings = EdgeSettings::new(&config.server, limit, clock.clone(), Ids::system());
-        settings.health = health::starting(clock);
-        settings.root = health::metrics(metrics.clone());
-        settings
+        let secret = config.secrets.secret_key(&config.server.data_dir)?;
+        let tokens = AccessTokens::new(&secret, clock.clone());
+        Ok(EdgeSettings {
+            rate_limits: RateLimits::new(&config.rate_limits, tokens, clock.clone(), None),
+            health: health::starting(clock),
+            starting: true,
+            ..Self::everywhere(config, metrics)
+        })
     }
 
     fn edge_settings(&self, health: Health) -> EdgeSettings {
         EdgeSettings {
             health,
-            ..Self::starting(&self.config, &self.metrics)
+            ..Self::everywhere(&self.config, &self.metrics)
         }
+    }
+
+    fn everywhere(config: &Config, metrics: &Metrics) -> EdgeSettings {
+        let (clock, ids) = (Clock::system(), Ids::system());
+        let limit = config.limits.json_body_bytes;
+        EdgeSettings {
+            root: health::metrics(metrics.clone()),
+            ..EdgeSettings::new(&config.server, limit, clock, ids)
+        }
+    }
+
+    /// The counts of this process: both APIs use the same ones.
+    fn rate_limits(&self) -> Result<Option<RateLimits>> {
+        if let Some(limits) = self.rate_limits.get() {
+            return Ok(limits.clone());
+        }
+        let limits = if self.config.rate_limits.enabled {
+            let clock = self.clock.clone();
+            let tokens = AccessTokens::new(&self.secret, clock.clone());
+            let counts = database::counting_pool(&self.places.database)?;
+            let shared = Some((counts, &self.secret));
+            RateLimits::new(&self.config.rate_limits, tokens, clock, shared)
+        } else {
+            None
+        };
+        Ok(self.rate_limits.get_or_init(|| limits).clone())
     }
 
     fn health(&self, pool: PgPool) -> Health {
@@ -251,6 +293,14 @@ impl World {
         let (log, nats) = (self.log(pool), self.nats.clone());
         Arc::new(move |after| Subscription::new(log.clone(), nats.clone(), after))
     }
+}
+
+/// What both sides together tell their clients.
+fn document() -> Arc<OpenApi> {
+    Arc::new(openapi::document(
+        &command_api::routes(),
+        &query_api::routes(),
+    ))
 }
 
 fn engine_limits(limits: &LimitsConfig) -> Limits {

@@ -19,17 +19,21 @@ use axum::{
     response::Response,
     serve::{self, IncomingStream},
 };
+use http_kit::unparsed::Unparsed;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     time::{Instant, Sleep, sleep},
 };
 
+use crate::worded::Worded;
+
 /// Accepts connections that are watched.
 #[derive(Debug)]
 pub(crate) struct Patient {
     pub(crate) listener: TcpListener,
     pub(crate) patience: Duration,
+    pub(crate) unparsed: Unparsed,
 }
 
 /// A connection that is watched.
@@ -49,10 +53,10 @@ pub(crate) struct Peer {
 }
 
 impl serve::Listener for Patient {
-    type Io = Watched;
+    type Io = Worded<Watched>;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Watched, SocketAddr) {
+    async fn accept(&mut self) -> (Worded<Watched>, SocketAddr) {
         let (stream, address) = serve::Listener::accept(&mut self.listener).await;
         // Answers are small: waiting for more only delays them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -64,7 +68,7 @@ impl serve::Listener for Patient {
             end: Box::pin(sleep(self.patience)),
             under_way: Arc::default(),
         };
-        (watched, address)
+        (Worded::new(watched, self.unparsed.clone()), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -76,7 +80,7 @@ impl Connected<IncomingStream<'_, Patient>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Patient>) -> Self {
         Self {
             address: *stream.remote_addr(),
-            under_way: stream.io().under_way.clone(),
+            under_way: stream.io().stream().under_way.clone(),
         }
     }
 }
@@ -172,6 +176,7 @@ impl AsyncWrite for Watched {
 #[cfg(test)]
 mod tests {
     use axum::{Router, routing::get};
+    use runtime::{clock::Clock, ids::Ids};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -193,6 +198,7 @@ mod tests {
         let patient = Patient {
             listener,
             patience: PATIENCE,
+            unparsed: Unparsed::new(Clock::system(), Ids::system(), false),
         };
         tokio::spawn(async move { axum::serve(patient, service).await });
         address

@@ -12,7 +12,9 @@ use runtime::{
 
 use crate::{
     data_dir::{self, DataDirLock},
-    database, shown,
+    database,
+    preflight::{self, Files},
+    shown,
 };
 
 /// Where the servers are.
@@ -117,6 +119,7 @@ impl ForOneCommand {
         } else {
             data_dir::try_lock(&config.server.data_dir)?
         };
+        preflight::check(config, Files::Kept).await?;
         let found = match lock {
             None => Self {
                 places: Places::of_running(config)?,

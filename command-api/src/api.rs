@@ -12,10 +12,12 @@ use runtime::{
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::accounts::passwords::Passwords;
+use crate::{accounts::passwords::Passwords, review::attempts::Attempts};
 
 /// The key that fingerprints of requests are made with: a request may hold a password.
 const FINGERPRINTS: &str = "idempotency-fingerprint";
+/// The key that kept answers with tokens in them are encrypted under.
+const ANSWERS: &str = "idempotency-answer";
 
 /// How many uploads are looked into at a time.
 const PROBES: usize = 2;
@@ -57,7 +59,9 @@ pub struct Inner {
     pub(crate) limits: LimitsConfig,
     pub(crate) spool: PathBuf,
     pub(crate) probes: Semaphore,
+    pub(crate) attempts: Attempts,
     pub(crate) fingerprint_key: Zeroizing<[u8; 32]>,
+    pub(crate) answer_key: Zeroizing<[u8; 32]>,
 }
 
 impl CommandApi {
@@ -72,6 +76,7 @@ impl CommandApi {
             access: AccessTokens::new(&parts.secret, parts.clock.clone()),
             signed: SignedTokens::new(&parts.secret),
             fingerprint_key: Zeroizing::new(parts.secret.derive(FINGERPRINTS)),
+            answer_key: Zeroizing::new(parts.secret.derive(ANSWERS)),
             passwords,
             store: parts.store,
             log: parts.log,
@@ -81,6 +86,7 @@ impl CommandApi {
             limits: parts.limits,
             spool: parts.spool,
             probes: Semaphore::new(PROBES),
+            attempts: Attempts::default(),
         })))
     }
 }

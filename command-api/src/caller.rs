@@ -10,7 +10,7 @@ use domain::{
 };
 use event_store::Context;
 use http_kit::{
-    AccessClaims, ApiError, Client,
+    Access, AccessClaims, ApiError, Client,
     permissions::{self, Action, verdict},
     session,
 };
@@ -29,6 +29,7 @@ use crate::{
 pub(crate) struct Bearer {
     claims: AccessClaims,
     client: Client,
+    access: Option<Access>,
 }
 
 impl FromRequestParts<CommandApi> for Bearer {
@@ -38,6 +39,7 @@ impl FromRequestParts<CommandApi> for Bearer {
         Ok(Self {
             claims: api.access.verify_bearer(&parts.headers)?,
             client: Client::of(parts),
+            access: Access::of(parts),
         })
     }
 }
@@ -49,6 +51,8 @@ pub(crate) struct Caller {
     pub session_id: Uuid,
     pub standing: Standing,
     pub client: Client,
+    /// The call over many items that this is a part of: its events share it.
+    pub causation_id: Option<Uuid>,
 }
 
 /// An item with who asks for it and where it belongs.
@@ -62,7 +66,10 @@ pub(crate) struct Held {
 impl Caller {
     /// The context of the caller's commands.
     pub fn context(&self) -> Context {
-        dispatch::context(&self.client, Some(self.user_id))
+        Context {
+            causation_id: self.causation_id,
+            ..dispatch::context(&self.client, Some(self.user_id))
+        }
     }
 
     /// Whose idempotency keys these are.
@@ -77,18 +84,16 @@ impl Caller {
         project: Option<&Project>,
         own: bool,
     ) -> Result<(), ApiError> {
-        let global = match self.standing.global_role {
-            GlobalRole::User => permissions::GlobalRole::User,
-            GlobalRole::SuperAdmin => permissions::GlobalRole::SuperAdmin,
-        };
         let member = project.and_then(|project| project.members.get(&self.user_id));
         let role = member.and_then(|member| permissions::ProjectRole::of(member.role.as_str()));
-        verdict(action, global, role, own).check()
+        verdict(action, self.global(), role, own).check()
     }
 
-    /// Refuses everybody but super admins.
-    pub fn must_administer(&self) -> Result<(), ApiError> {
-        self.must(Action::Administer, None, false)
+    fn global(&self) -> permissions::GlobalRole {
+        match self.standing.global_role {
+            GlobalRole::User => permissions::GlobalRole::User,
+            GlobalRole::SuperAdmin => permissions::GlobalRole::SuperAdmin,
+        }
     }
 }
 
@@ -236,10 +241,15 @@ fn active(bearer: Bearer, user: User) -> Result<Caller, ApiError> {
     if !standing.is_active() {
         return Err(ApiError::unauthenticated());
     }
-    Ok(Caller {
+    let caller = Caller {
         user_id: bearer.claims.sub,
         session_id: bearer.claims.sid,
         standing,
         client: bearer.client,
-    })
+        causation_id: None,
+    };
+    if let Some(access) = bearer.access {
+        access.admits(caller.global())?;
+    }
+    Ok(caller)
 }

@@ -53,14 +53,12 @@ impl CommandApi {
         A::Command: Clone,
         A::Error: Refusal,
     {
-        match self
-            .store
-            .execute_with::<A>(id, command, context, also)
-            .await
-        {
-            Ok(appended) => Ok(appended),
-            Err(DispatchError::Replayed(first)) => Err(self.again(first).await),
-            Err(error) => Err(refusal(error).into()),
+        let key = also.idempotency.as_ref().map(|kept| kept.key.clone());
+        let outcome = self.store.execute_with::<A>(id, command, context, also);
+        match (outcome.await, key) {
+            (Ok(appended), _) => Ok(appended),
+            (Err(DispatchError::Replayed(first)), Some(key)) => Err(self.again(&key, first).await),
+            (Err(error), _) => Err(refusal(error).into()),
         }
     }
 

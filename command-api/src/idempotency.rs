@@ -1,27 +1,25 @@
-//! Requests that may be sent twice: what tells two of them apart, what is kept of the first answer,
-//! and how that answer is given again. What an event holds anyway (times, addresses, words about a
-//! person) is not kept here but read again; tokens are made again.
+//! Requests that may be sent twice: what tells two of them apart, and under whose name an answer is
+//! kept. What is kept of it is in [`kept`].
+
+mod kept;
+
+pub(crate) use kept::{Fill, keep, keep_sealed};
 
 use axum::{
+    body::Body,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, request::Parts},
 };
-use domain::{Review, User, review::Outcome};
-use event_store::{FirstAnswerError, Idempotency, IdempotencyKey};
+use event_store::{FirstAnswerError, IdempotencyKey};
 use hmac::{Hmac, KeyInit, Mac};
-use http_kit::{ApiError, Client, extract, headers::IDEMPOTENCY_KEY};
-use runtime::signed_token::TokenKind;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use http_kit::{ApiError, Client, JsonOrForm, extract, headers::IDEMPOTENCY_KEY};
+use serde::de::DeserializeOwned;
 use sha2::Sha256;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
-    recorded,
-    submissions::FirstName,
 };
 
 const LONGEST_KEY: usize = 255;
@@ -43,6 +41,12 @@ pub(crate) struct Sent<T> {
 /// A request that may have a JSON body.
 pub(crate) struct PerhapsSent<T> {
     pub body: Option<T>,
+    pub key: Option<Key>,
+}
+
+/// A request with a body that is JSON or an HTML form.
+pub(crate) struct SentForm<T> {
+    pub body: T,
     pub key: Option<Key>,
 }
 
@@ -131,6 +135,25 @@ impl<T: DeserializeOwned> FromRequest<CommandApi> for PerhapsSent<T> {
     }
 }
 
+impl<T: DeserializeOwned> FromRequest<CommandApi> for SentForm<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &CommandApi) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let key = given(&parts.headers)?;
+        let mut fingerprint = Fingerprint::start(api, &parts);
+        let bytes = extract::whole_body(Request::from_parts(parts.clone(), body)).await?;
+        fingerprint.add(&bytes);
+        let fingerprint = fingerprint.finish();
+        let again = Request::from_parts(parts, Body::from(bytes));
+        let JsonOrForm(body) = JsonOrForm::from_request(again, api).await?;
+        Ok(Self {
+            body,
+            key: key.map(|key| Key { key, fingerprint }),
+        })
+    }
+}
+
 impl FromRequestParts<CommandApi> for Bare {
     type Rejection = ApiError;
 
@@ -163,68 +186,6 @@ pub(crate) fn part_of(key: &StoreKey, part: Uuid) -> StoreKey {
     })
 }
 
-/// What is missing in a kept body and where it is found again.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(tag = "of", rename_all = "snake_case")]
-pub(crate) enum Fill {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// `created_at` and `updated_at` of a stream, as this request left them.
-    Times {
-        aggregate_type: String,
-        id: Uuid,
-        request_id: String,
-    },
-    /// The same of an item, and in the field `named` what it was called at first.
-    Item {
-        item_id: Uuid,
-        named: String,
-        request_id: String,
-    },
-    /// Nothing, but the request took rights away: the reading side must know of it first.
-    Rights {
-        aggregate_type: String,
-        id: Uuid,
-        request_id: String,
-    },
-    /// The token of an invitation.
-    Invitation {
-        project_id: Uuid,
-        invitation_id: Uuid,
-        expires_at: i64,
-    },
-    /// Address and name of an account.
-    Account { user_id: Uuid, request_id: String },
-    /// The words of a decision.
-    Feedback { item_id: Uuid },
-}
-
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    status: u16,
-    body: Option<Value>,
-    fill: Fill,
-}
-
-/// What to keep of an answer.
-pub(crate) fn keep(
-    key: &StoreKey,
-    status: StatusCode,
-    body: Option<&Value>,
-    fill: Fill,
-) -> Option<Idempotency> {
-    let kept = Kept {
-        status: status.as_u16(),
-        body: body.cloned(),
-        fill,
-    };
-    key.as_ref().map(|key| Idempotency {
-        key: key.clone(),
-        answer: serde_json::to_value(kept).unwrap_or_default(),
-    })
-}
-
 impl CommandApi {
     /// The key under which this caller's answer is kept; stops with the first answer if there is
     /// one.
@@ -232,16 +193,25 @@ impl CommandApi {
         let Some(Key { key, fingerprint }) = key else {
             return Ok(None);
         };
-        let key = IdempotencyKey {
+        let key = Some(IdempotencyKey {
             identity: identity.to_owned(),
             key,
             fingerprint,
-        };
-        match self.store.first_answer(&key).await {
-            Ok(None) => Ok(Some(key)),
-            Ok(Some(first)) => Err(self.again(first).await),
-            Err(FirstAnswerError::KeyReused) => Err(key_reused().into()),
-            Err(FirstAnswerError::Store(error)) => Err(error.into()),
+        });
+        match self.repeated(&key).await {
+            Some(stop) => Err(stop),
+            None => Ok(key),
+        }
+    }
+
+    /// How a request is answered whose key was used before; `None` when it was not.
+    pub(crate) async fn repeated(&self, key: &StoreKey) -> Option<Stop> {
+        let key = key.as_ref()?;
+        match self.store.first_answer(key).await {
+            Ok(None) => None,
+            Ok(Some(first)) => Some(self.again(key, first).await),
+            Err(FirstAnswerError::KeyReused) => Some(key_reused().into()),
+            Err(FirstAnswerError::Store(error)) => Some(error.into()),
         }
     }
 
@@ -251,106 +221,6 @@ impl CommandApi {
             Some(kept) => Ok(self.store.remember_answer(&kept).await?),
             None => Ok(()),
         }
-    }
-
-    /// The first answer, made whole again.
-    pub(crate) async fn again(&self, first: Value) -> Stop {
-        match self.whole(first).await {
-            Ok(answer) => Stop::Answered(Box::new(answer)),
-            Err(stop) => stop,
-        }
-    }
-
-    async fn whole(&self, first: Value) -> Result<Answer, Stop> {
-        let kept: Kept =
-            serde_json::from_value(first).map_err(|error| ApiError::internal(&error))?;
-        let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-        let mut answer = Answer::new(status, kept.body);
-        answer.replayed = true;
-        if let Fill::Rights {
-            aggregate_type,
-            id,
-            request_id,
-        } = &kept.fill
-        {
-            self.rights_applied(aggregate_type, *id, None, request_id)
-                .await?;
-        }
-        let Some(body) = &mut answer.body else {
-            return Ok(answer);
-        };
-        match kept.fill {
-            Fill::Nothing | Fill::Rights { .. } => {}
-            Fill::Times {
-                aggregate_type,
-                id,
-                request_id,
-            } => {
-                let times = self.store.times_of(&aggregate_type, id, &request_id);
-                if let Some(times) = times.await? {
-                    recorded::fill(&times, body);
-                    answer.version = (aggregate_type == "submission").then_some(times.version);
-                }
-            }
-            Fill::Item {
-                item_id,
-                named,
-                request_id,
-            } => {
-                let name = self.store.load::<FirstName>(item_id).await?.aggregate;
-                body[named] = json!(name.get());
-                let times = self.store.times_of("submission", item_id, &request_id);
-                if let Some(times) = times.await? {
-                    recorded::fill(&times, body);
-                    answer.version = Some(times.version);
-                }
-            }
-            Fill::Invitation {
-                project_id,
-                invitation_id,
-                expires_at,
-            } => {
-                body["token"] = json!(self.invitation_token(project_id, invitation_id, expires_at));
-            }
-            Fill::Account {
-                user_id,
-                request_id,
-            } => {
-                let user = self.store.load::<User>(user_id).await?.aggregate;
-                if let User::Registered(standing) = &user {
-                    body["email"] = json!(standing.email.get());
-                    if body.get("name").is_some() {
-                        body["name"] = json!(standing.name.as_ref().and_then(|name| name.get()));
-                    }
-                }
-                let times = self.store.times_of("user", user_id, &request_id);
-                if let Some(times) = times.await? {
-                    recorded::fill(&times, body);
-                }
-            }
-            Fill::Feedback { item_id } => {
-                let review = self.store.load::<Review>(item_id).await?.aggregate;
-                let outcome = review.round.and_then(|round| round.outcome);
-                if let Some(Outcome::Decided(verdict)) = outcome {
-                    body["feedback"] =
-                        json!(verdict.feedback.as_ref().and_then(|words| words.get()));
-                }
-            }
-        }
-        Ok(answer)
-    }
-
-    /// The token of an invitation: always the same one.
-    pub(crate) fn invitation_token(
-        &self,
-        project_id: Uuid,
-        invitation_id: Uuid,
-        expires_at: i64,
-    ) -> String {
-        let expires_at =
-            OffsetDateTime::from_unix_timestamp(expires_at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        self.signed
-            .sign(TokenKind::Invitation, project_id, invitation_id, expires_at)
     }
 }
 

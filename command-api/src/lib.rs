@@ -7,6 +7,7 @@ mod api;
 mod caller;
 mod checks;
 mod dispatch;
+mod each;
 mod idempotency;
 mod projects;
 mod recorded;
@@ -14,17 +15,17 @@ mod review;
 mod submissions;
 mod sweep;
 
+pub use accounts::{SuperAdmin, may_sign_in};
 pub use api::{CommandApi, Parts};
 
-use axum::Router;
+use http_kit::Routes;
 
 /// Every route of the command side, unprefixed and without layers: [`http_kit::edge()`] puts them
 /// on.
-pub fn router(api: CommandApi) -> Router {
-    Router::new()
+pub fn routes() -> Routes<CommandApi> {
+    Routes::new()
         .merge(accounts::routes())
         .merge(projects::routes())
         .merge(submissions::routes())
         .merge(review::routes())
-        .with_state(api)
 }

@@ -8,8 +8,7 @@ use std::{
 
 use cqrs_es::Aggregate;
 use domain::Submission;
-use futures::StreamExt;
-use media::store::ObjectHead;
+use event_store::StoreError;
 use time::Duration;
 use uuid::Uuid;
 
@@ -17,10 +16,12 @@ use crate::CommandApi;
 
 /// Answers are kept at least 24 hours.
 const ANSWERS: Duration = Duration::hours(48);
-/// How old a file without an item must be: its upload may be under way.
+/// Refresh tokens hold seven days; later they are not even of use to tell that one was stolen.
+const TOKENS: Duration = Duration::days(8);
+/// How long an upload may be under way, from the first byte in the object store to its item.
 const UPLOADS: Duration = Duration::hours(6);
-/// How many objects are looked up at a time.
-const AT_ONCE: usize = 500;
+/// How many uploads are looked at at a time.
+const AT_ONCE: i64 = 500;
 /// Advisory lock of the one process that sweeps what all of them share ("swee").
 const SWEEPER: i64 = 0x7377_6565;
 
@@ -54,7 +55,9 @@ impl CommandApi {
         if let Err(error) = self.storage.remove_unfinished(UPLOADS.unsigned_abs()).await {
             tracing::warn!(%error, "unfinished objects stay until the next sweep: {error}");
         }
-        self.sweep_objects().await;
+        if let Err(error) = self.sweep_uploads().await {
+            tracing::warn!(%error, "uploads stay unsettled until the next sweep: {error}");
+        }
         held.rollback().await
     }
 
@@ -70,6 +73,12 @@ impl CommandApi {
         sqlx::query!(
             "DELETE FROM sessions WHERE expires_at < $1 OR revoked_at < $1",
             now - Duration::days(1)
+        )
+        .execute(pool)
+        .await?;
+        sqlx::query!(
+            "DELETE FROM refresh_tokens WHERE issued_at <= $1",
+            now - TOKENS
         )
         .execute(pool)
         .await?;
@@ -92,31 +101,72 @@ impl CommandApi {
         Ok(())
     }
 
-    /// Removes objects that no item speaks of.
-    async fn sweep_objects(&self) {
-        let Ok(objects) = self.storage.list("uploads") else {
-            return;
+    /// Settles uploads that began long ago: what has no item, and will not have one, is removed from
+    /// the object store. Objects that nobody here began are not looked at: other deployments may keep
+    /// theirs in the same bucket.
+    async fn sweep_uploads(&self) -> Result<(), StoreError> {
+        let before = self.clock.now() - UPLOADS;
+        let mut after = Uuid::nil();
+        loop {
+            let begun = sqlx::query_as!(
+                Begun,
+                "SELECT item_id, uri, multipart_id FROM uploads
+                 WHERE begun_at <= $1 AND item_id > $2 ORDER BY item_id LIMIT $3",
+                before,
+                after,
+                AT_ONCE,
+            )
+            .fetch_all(self.store.pool())
+            .await?;
+            let Some(last) = begun.last() else {
+                return Ok(());
+            };
+            after = last.item_id;
+            let item_ids: Vec<Uuid> = begun.iter().map(|upload| upload.item_id).collect();
+            let orphans = self
+                .store
+                .without_stream(Submission::TYPE, &item_ids)
+                .await?;
+            let mut settled = Vec::with_capacity(begun.len());
+            for upload in &begun {
+                if !orphans.contains(&upload.item_id) || self.removed(upload).await {
+                    settled.push(upload.item_id);
+                }
+            }
+            sqlx::query!("DELETE FROM uploads WHERE item_id = ANY($1)", &settled)
+                .execute(self.store.pool())
+                .await?;
+        }
+    }
+
+    /// Removes what an upload left behind; false when the store does not let it.
+    async fn removed(&self, upload: &Begun) -> bool {
+        let uri = &upload.uri;
+        let Some(key) = self.storage.key_of(uri) else {
+            tracing::warn!("what an upload left at {uri} stays there: it is another store now");
+            return true;
         };
-        let before = (self.clock.now() - UPLOADS).unix_timestamp();
-        let old = objects.filter_map(move |object| {
-            let item_id = object.ok().and_then(|object| old_upload(&object, before));
-            std::future::ready(item_id)
-        });
-        let mut old = std::pin::pin!(old.chunks(AT_ONCE));
-        while let Some(item_ids) = old.next().await {
-            let orphans = self.store.without_stream(Submission::TYPE, &item_ids).await;
-            for item_id in orphans.unwrap_or_default() {
-                let _left_for_the_next_sweep =
-                    self.storage.delete(&format!("uploads/{item_id}")).await;
+        let outcome = async {
+            if let Some(id) = &upload.multipart_id {
+                self.storage.abort_upload(key, id).await?;
+            }
+            self.storage.delete(key).await
+        };
+        match outcome.await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "{uri} stays until the next sweep: {error}");
+                false
             }
         }
     }
 }
 
-/// The item that an object from before was uploaded for.
-fn old_upload(object: &ObjectHead, before: i64) -> Option<Uuid> {
-    let item_id = Uuid::parse_str(object.key.strip_prefix("uploads/")?).ok()?;
-    (object.modified_unix <= before).then_some(item_id)
+/// An upload that has begun.
+struct Begun {
+    item_id: Uuid,
+    uri: String,
+    multipart_id: Option<String>,
 }
 
 async fn remove_if_old(file: &tokio::fs::DirEntry) -> std::io::Result<()> {

@@ -12,13 +12,14 @@ pub fn pending(submission: &Submission) -> Option<Pending> {
     let item = submission.item()?;
     (item.status == Status::PendingReview).then_some(Pending {
         round: item.rounds,
+        reopened: item.reopened,
         project_id: item.project_id,
         item_type: item.item_type,
         submitter_id: item.owner_id,
     })
 }
 
-/// A submitted item opens its review.
+/// An item that waits opens its review; one that waits again opens it again.
 pub fn open_review(submission: &Submission) -> Option<ReviewCommand> {
     pending(submission).map(|pending| ReviewCommand::Open { pending })
 }
@@ -32,6 +33,7 @@ pub fn record_outcome(review: &Review) -> Option<SubmissionCommand> {
     };
     Some(SubmissionCommand::RecordOutcome {
         round: round.number,
+        reopened: round.reopened,
         outcome,
     })
 }

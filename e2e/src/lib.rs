@@ -4,6 +4,7 @@
 mod client;
 mod mailbox;
 mod people;
+pub mod resident;
 
 pub use client::{Answer, Client, Upload};
 pub use mailbox::Mailbox;

@@ -89,6 +89,17 @@ impl EventStore {
         fold(self.repository.load(&[(A::TYPE, id)]).await?)
     }
 
+    /// The state of one stream when it had `version` events.
+    pub async fn load_at<A: Aggregate>(
+        &self,
+        id: Uuid,
+        version: u64,
+    ) -> Result<Loaded<A>, StoreError> {
+        let mut events = self.repository.load(&[(A::TYPE, id)]).await?;
+        events.retain(|event| event.sequence as u64 <= version);
+        fold(events)
+    }
+
     /// The present state of two streams of different types, in one round trip.
     pub async fn load_two<A: Aggregate, B: Aggregate>(
         &self,
@@ -216,8 +227,11 @@ impl EventStore {
         version: u64,
         also: &Also,
     ) -> Result<Appended<A>, DispatchError<A::Error>> {
-        if let Some(idempotency) = &also.idempotency {
-            self.remember_answer(idempotency).await?;
+        if let Some(mut idempotency) = also.idempotency.clone() {
+            if let Some(answer) = &also.answer_without_events {
+                idempotency.answer = answer.clone();
+            }
+            self.remember_answer(&idempotency).await?;
         }
         Ok(Appended {
             aggregate,

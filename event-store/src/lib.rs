@@ -2,6 +2,7 @@
 //! The only crate that knows the `events` table, cqrs-es' storage types and JetStream.
 
 mod append;
+mod batch;
 mod chain;
 mod context;
 mod dispatcher;
@@ -13,12 +14,14 @@ pub mod notify;
 mod recorded;
 pub mod relay;
 mod repository;
+pub mod sealing;
 mod subscription;
 mod times;
 mod upcasters;
 mod vault;
 
 pub use append::{Also, EndSessions, RowId};
+pub use batch::BatchDecision;
 pub use chain::{GENESIS, Link};
 pub use context::{Context, Metadata};
 pub use dispatcher::{Appended, EventStore, Loaded, StoreSettings};

@@ -68,6 +68,28 @@ impl EventStore {
         }))
     }
 
+    /// When a membership of a project began; `None` for one that never did.
+    ///
+    /// # Errors
+    /// When PostgreSQL fails.
+    pub async fn membership_began(
+        &self,
+        project_id: Uuid,
+        membership_id: Uuid,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT recorded_at FROM events
+             WHERE aggregate_type = 'project_membership' AND aggregate_id = $1
+               AND event_type = 'MemberJoined'
+               AND payload #>> '{MemberJoined,membership_id}' = $2
+             ORDER BY sequence LIMIT 1",
+            project_id.to_string(),
+            membership_id.to_string(),
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
     /// Those of `ids` under which nothing was ever recorded.
     ///
     /// # Errors

@@ -3,12 +3,8 @@
 //! the values. XChaCha20-Poly1305 with random nonces; a value cannot be moved to another event or
 //! field, because where it stands is authenticated with it.
 
-use crate::StoreError;
+use crate::{StoreError, sealing};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use moka::future::Cache;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -20,7 +16,6 @@ use std::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-const NONCE_BYTES: usize = 24;
 const CACHED_KEYS: u64 = 100_000;
 const CACHED_FOR: Duration = Duration::from_mins(1);
 
@@ -97,7 +92,7 @@ impl Vault {
     /// A new key, and its row-to-be.
     pub(crate) fn new_key(&self, subject_id: Uuid) -> Result<(SubjectKey, NewKey), StoreError> {
         let key: [u8; 32] = rand::random();
-        let wrapped = seal_bytes(&self.master, &key, subject_id.as_bytes())?;
+        let wrapped = sealing::seal(&self.master, &key, subject_id.as_bytes())?;
         let key = SubjectKey::Present(Arc::new(Zeroizing::new(key)));
         let row = NewKey {
             subject_id,
@@ -117,7 +112,7 @@ impl Vault {
     }
 
     fn unwrap(&self, subject_id: Uuid, wrapped: &[u8]) -> Result<SubjectKey, StoreError> {
-        let key = Zeroizing::new(open_bytes(&self.master, wrapped, subject_id.as_bytes())?);
+        let key = Zeroizing::new(sealing::open(&self.master, wrapped, subject_id.as_bytes())?);
         let key: [u8; 32] = key
             .as_slice()
             .try_into()
@@ -178,7 +173,7 @@ pub(crate) fn seal(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<
         *value = match keys.get(&subject) {
             Some(SubjectKey::Present(key)) => {
                 let clear = Zeroizing::new(serde_json::to_vec(&value[CLEAR]["value"])?);
-                let data = seal_bytes(key, &clear, &place.bind(field))?;
+                let data = sealing::seal(key, &clear, &place.bind(field))?;
                 json!({ SEALED: { "subject": subject, "data": BASE64.encode(data) } })
             }
             Some(SubjectKey::Erased) => json!({ ERASED: { "subject": subject } }),
@@ -200,7 +195,7 @@ pub(crate) fn open(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<
                 let data = BASE64
                     .decode(data)
                     .map_err(|_| StoreError::Vault("a sealed value is not base64"))?;
-                let clear = Zeroizing::new(open_bytes(key, &data, &place.bind(field))?);
+                let clear = Zeroizing::new(sealing::open(key, &data, &place.bind(field))?);
                 let clear: Value = serde_json::from_slice(&clear)?;
                 json!({ CLEAR: { "subject": subject, "value": clear } })
             }
@@ -208,29 +203,4 @@ pub(crate) fn open(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<
         };
     }
     Ok(())
-}
-
-fn seal_bytes(key: &[u8; 32], clear: &[u8], bound: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let nonce: [u8; NONCE_BYTES] = rand::random();
-    let payload = Payload {
-        msg: clear,
-        aad: bound,
-    };
-    let sealed = XChaCha20Poly1305::new(key.into())
-        .encrypt(&XNonce::from(nonce), payload)
-        .map_err(|_| StoreError::Vault("a value cannot be sealed"))?;
-    Ok([nonce.as_slice(), &sealed].concat())
-}
-
-fn open_bytes(key: &[u8; 32], data: &[u8], bound: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let (nonce, sealed) = data
-        .split_first_chunk::<NONCE_BYTES>()
-        .ok_or(StoreError::Vault("a sealed value is too short"))?;
-    let payload = Payload {
-        msg: sealed,
-        aad: bound,
-    };
-    XChaCha20Poly1305::new(key.into())
-        .decrypt(&XNonce::from(*nonce), payload)
-        .map_err(|_| StoreError::Vault("a sealed value cannot be opened"))
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    extract::{ConnectInfo, FromRequestParts, Request},
+    http::{Extensions, HeaderMap, header, request::Parts},
 };
 use runtime::config::server::Network;
 
@@ -45,20 +45,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 impl Client {
     /// Reads a request's head.
     pub fn of(parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let proxies = parts
-            .extensions
-            .get::<TrustedProxies>()
-            .cloned()
-            .unwrap_or_default();
         let request_id = parts.extensions.get::<RequestId>();
         Self {
             request_id: request_id.map(|id| id.0.clone()).unwrap_or_default(),
-            ip_address: peer.map(|peer| address(peer.ip(), &parts.headers, &proxies.0)),
+            ip_address: known_address(&parts.extensions, &parts.headers),
             user_agent: user_agent(&parts.headers),
             traceparent: traceparent(&parts.headers),
         }
     }
+}
+
+/// Where a request comes from, if it came over a connection.
+pub(crate) fn address_of(request: &Request) -> Option<IpAddr> {
+    known_address(request.extensions(), request.headers())
+}
+
+fn known_address(extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let proxies = extensions.get::<TrustedProxies>();
+    let proxies = proxies.map_or(&[][..], |proxies| &proxies.0);
+    Some(address(peer.ip(), headers, proxies))
 }
 
 /// The nearest address that is not one of our proxies, read from the right: what stands further
@@ -80,12 +86,18 @@ fn address(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
         if !trusted(nearest) {
             break;
         }
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+        let Some(address) = hop_address(hop.trim()) else {
             break;
         };
         nearest = address.to_canonical();
     }
     nearest
+}
+
+/// Some proxies add the port.
+fn hop_address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|hop| hop.ip());
+    text.parse().ok().or_else(with_port)
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {
@@ -149,6 +161,11 @@ mod tests {
             "198.51.100.7"
         );
         assert_eq!(seen("10.0.0.1", &["rubbish"], &["10.0.0.0/8"]), "10.0.0.1");
+        for with_port in ["198.51.100.7:4711", "[2001:db8::1]:4711"] {
+            let bare = with_port.rsplit_once(':').expect("a port").0;
+            let bare = bare.trim_matches(['[', ']']);
+            assert_eq!(seen("10.0.0.1", &[with_port], &["10.0.0.0/8"]), bare);
+        }
         assert_eq!(
             seen("::ffff:10.0.0.1", &["2001:db8::1"], &["10.0.0.0/8"]),
             "2001:db8::1"

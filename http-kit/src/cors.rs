@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::CorsLayer;
 
 use crate::{headers, request_id::X_REQUEST_ID};
@@ -30,9 +30,11 @@ pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
         headers::X_ALTA_POSITION,
         headers::X_TOTAL_COUNT,
         headers::IDEMPOTENCY_REPLAYED,
-        HeaderName::from_static("x-ratelimit-limit"),
-        HeaderName::from_static("x-ratelimit-remaining"),
-        HeaderName::from_static("x-ratelimit-reset"),
+        headers::X_RATELIMIT_LIMIT,
+        headers::X_RATELIMIT_REMAINING,
+        headers::X_RATELIMIT_RESET,
+        headers::DEPRECATION,
+        headers::SUNSET,
         X_REQUEST_ID,
     ];
     let methods = [

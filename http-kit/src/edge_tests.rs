@@ -43,18 +43,25 @@ fn service() -> Router {
             get(|Query(query): Query<Counted>| async move { query.count.to_string() }),
         )
         .route("/panic", get(panics));
+    edge(Routes::new().unlisted(api), settings())
+}
+
+fn settings() -> EdgeSettings {
     let clock = Clock::fixed(OffsetDateTime::UNIX_EPOCH);
-    let settings = EdgeSettings {
+    EdgeSettings {
         health: Health::new(clock.clone()).service("database", || async { false }),
         clock,
         ids: Ids::system(),
         cors_origins: vec!["https://app.example".to_owned()],
         trusted_proxies: vec![],
         strict_transport_security: true,
+        deprecation: None,
+        rate_limits: None,
         json_body_bytes: 64,
-        root: Router::new(),
-    };
-    edge(api, settings)
+        root: Routes::new(),
+        document: None,
+        starting: false,
+    }
 }
 
 async fn send(request: Request<Body>) -> (Response, Value) {
@@ -121,7 +128,7 @@ async fn every_layer_refuses_in_the_same_envelope() {
         (
             request(Method::GET, "/api/count?count=1%00"),
             400,
-            "MALFORMED_REQUEST",
+            "INVALID_PARAMETER",
         ),
         (request(Method::GET, "/api/panic"), 500, "INTERNAL_ERROR"),
         (echo("application/json", "{"), 400, "MALFORMED_REQUEST"),
@@ -238,4 +245,60 @@ async fn the_rest_of_a_refused_body_is_read_away() {
         .expect("a request");
     assert_eq!(refusal(request).await.0, 413);
     assert_eq!(sent.load(std::sync::atomic::Ordering::Relaxed), 100);
+}
+
+#[tokio::test]
+async fn a_json_body_may_be_as_large_as_the_limit() {
+    let padded = |bytes: usize| format!("{:bytes$}", r#"{"name":"a"}"#);
+    assert_eq!(
+        send(echo("application/json", &padded(64))).await.0.status(),
+        200
+    );
+    assert_eq!(refusal(echo("application/json", &padded(65))).await.0, 413);
+}
+
+#[tokio::test]
+async fn the_end_of_a_version_is_announced_on_its_paths_and_nowhere_else() {
+    let mut settings = settings();
+    settings.deprecation = Some(Deprecation {
+        at: OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000),
+        sunset: Some(OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_181)),
+        link: Some("https://alta.example/v2".to_owned()),
+    });
+    let api = Router::new().route(
+        "/list",
+        get(|| async {
+            (
+                [(header::LINK, "</api/list?cursor=a>; rel=\"next\"")],
+                "one",
+            )
+        }),
+    );
+    let router = edge(Routes::new().unlisted(api), settings);
+    let told = async |path: &str| {
+        let response = router.clone().oneshot(request(Method::GET, path)).await;
+        let headers = response.expect("infallible").headers().clone();
+        ["deprecation", "sunset", "link"].map(|name| {
+            let values = headers.get_all(name).iter();
+            values
+                .map(|value| value.to_str().expect("text").to_owned())
+                .collect::<Vec<_>>()
+        })
+    };
+    let page = "<https://alta.example/v2>; rel=\"deprecation\"; type=\"text/html\"";
+    for path in ["/api/v1/nowhere", "/api/health"] {
+        let [deprecation, sunset, link] = told(path).await;
+        assert_eq!(deprecation, ["@1728000000"]);
+        assert_eq!(sunset, ["Thu, 03 Apr 2025 00:00:00 GMT"]);
+        assert_eq!(link, [page]);
+    }
+    let [_, _, links] = told("/api/v1/list").await;
+    assert_eq!(links, ["</api/list?cursor=a>; rel=\"next\"", page]);
+    for path in ["/health", "/nowhere"] {
+        assert_eq!(
+            told(path).await,
+            [const { Vec::<String>::new() }; 3],
+            "{path}"
+        );
+    }
 }

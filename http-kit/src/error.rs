@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::request_id;
 
@@ -277,23 +277,33 @@ struct Body<'a> {
     message: &'a str,
     details: &'a BTreeMap<String, Vec<String>>,
     timestamp: String,
-    request_id: String,
+    request_id: &'a str,
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+impl ApiError {
+    /// The envelope as JSON.
+    pub(crate) fn body(&self, at: OffsetDateTime, request_id: &str) -> Vec<u8> {
         let envelope = Envelope {
             error: Body {
                 r#type: self.error_type(),
                 code: &self.code,
                 message: &self.message,
                 details: &self.details,
-                timestamp: request_id::now().format(&Rfc3339).unwrap_or_default(),
-                request_id: request_id::current(),
+                timestamp: at.format(&Rfc3339).unwrap_or_default(),
+                request_id,
             },
         };
-        let mut response = (self.status, axum::Json(envelope)).into_response();
+        serde_json::to_vec(&envelope).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = self.body(request_id::now(), &request_id::current());
+        let json = HeaderValue::from_static("application/json");
+        let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -2,14 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::response::IntoResponse;
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use futures::{FutureExt, future::BoxFuture};
 use runtime::clock::Clock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{sync::Mutex, time::Instant};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::Routes;
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,12 +55,26 @@ impl Remembered {
     }
 }
 
-#[derive(Serialize)]
+/// How this process is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health, example = json!({"status": "healthy", "timestamp": "2026-01-15T10:30:00Z",
+    "services": {"database": "healthy", "nats": "healthy", "object_storage": "healthy"}}))]
 struct Report {
+    /// `healthy` or `degraded`; `ready` or `not_ready`; `alive`.
     status: &'static str,
+    #[schema(format = DateTime)]
     timestamp: String,
+    /// `healthy` or `unhealthy`, for each of what this process stands on.
     #[serde(skip_serializing_if = "Option::is_none")]
     services: Option<BTreeMap<&'static str, &'static str>>,
+}
+
+/// `/health`, `/health/ready` and `/health/live`.
+pub(crate) fn routes() -> Routes<Health> {
+    Routes::new()
+        .route(routes!(overall))
+        .route(routes!(readiness))
+        .route(routes!(liveness))
 }
 
 impl Health {
@@ -95,12 +116,8 @@ impl Health {
     }
 
     /// `/health`, `/health/ready` and `/health/live`.
-    pub fn router(self) -> Router {
-        Router::new()
-            .route("/health", get(overall))
-            .route("/health/ready", get(readiness))
-            .route("/health/live", get(liveness))
-            .with_state(self)
+    pub(crate) fn routes(self) -> Routes {
+        routes().with_state(self)
     }
 
     fn report(&self, status: &'static str) -> Report {
@@ -119,6 +136,9 @@ async fn answers(check: &Check) -> bool {
         .unwrap_or(false)
 }
 
+/// Whether this process reaches what it stands on.
+#[utoipa::path(get, path = "/health", operation_id = "health", tag = "operations",
+    responses((status = 200, description = "`degraded` when something is not reached", body = Report)))]
 async fn overall(State(health): State<Health>) -> Response {
     let asked = health.services.iter().map(|(name, check)| async {
         let word = if check.answers().await {
@@ -135,6 +155,10 @@ async fn overall(State(health): State<Health>) -> Response {
     axum::Json(report).into_response()
 }
 
+/// Whether requests are to be sent here.
+#[utoipa::path(get, path = "/health/ready", operation_id = "health_ready", tag = "operations",
+    responses((status = 200, description = "`ready`", body = Report),
+        (status = 503, description = "`not_ready`", body = Report)))]
 async fn readiness(State(health): State<Health>) -> Response {
     if answers(&health.ready).await {
         axum::Json(health.report("ready")).into_response()
@@ -144,6 +168,9 @@ async fn readiness(State(health): State<Health>) -> Response {
     }
 }
 
+/// Whether this process turns.
+#[utoipa::path(get, path = "/health/live", operation_id = "health_live", tag = "operations",
+    responses((status = 200, description = "`alive`", body = Report)))]
 async fn liveness(State(health): State<Health>) -> Response {
     axum::Json(health.report("alive")).into_response()
 }

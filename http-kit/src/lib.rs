@@ -3,17 +3,24 @@
 
 pub mod access_token;
 pub mod client;
+mod complaint;
 mod cors;
 pub mod edge;
 pub mod error;
 pub mod extract;
+mod head;
 pub mod headers;
 pub mod health;
 mod measure;
+mod numbers;
+pub mod openapi;
 pub mod paging;
 pub mod permissions;
+pub mod rate_limit;
 pub mod request_id;
+mod routes;
 pub mod session;
+pub mod unparsed;
 mod unread;
 
 pub use access_token::{AccessClaims, AccessTokens};
@@ -22,3 +29,6 @@ pub use edge::{EdgeSettings, NoSuchRoute, edge};
 pub use error::ApiError;
 pub use extract::{Json, JsonOrForm, Path, Query};
 pub use health::Health;
+pub use permissions::routes::Access;
+pub use rate_limit::RateLimits;
+pub use routes::{Described, Routes};

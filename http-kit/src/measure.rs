@@ -49,7 +49,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
 }
 
 /// One route, one name, whichever base path it was reached by.
-fn template(path: &str) -> &str {
+pub(crate) fn template(path: &str) -> &str {
     let rest = path
         .strip_prefix("/api/v1")
         .or_else(|| path.strip_prefix("/api"));

@@ -4,15 +4,21 @@ use axum::http::{HeaderValue, Uri};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use utoipa::{IntoParams, ToSchema};
+
 use crate::ApiError;
 
 const LONGEST_CURSOR: usize = 1_024;
 
 /// `limit` and `cursor` of a list. Take it as a field with `#[serde(flatten)]` or beside another
 /// [`crate::Query`]; check with [`Keyset::limit`] and [`Keyset::after`].
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Keyset {
+    /// How many rows at most.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
+    /// Where the page begins: from the `Link` of the page before.
     cursor: Option<String>,
 }
 
@@ -35,9 +41,14 @@ impl Keyset {
 }
 
 /// `page` and `page_size` of an admin list.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Numbered {
+    /// Which page.
+    #[param(value_type = Option<i64>, minimum = 1, default = 1)]
     page: Option<String>,
+    /// How many rows on each.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100, default = 20)]
     page_size: Option<String>,
 }
 
@@ -51,7 +62,7 @@ pub struct PageNumber {
 }
 
 /// The `meta` of an admin list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PageMeta {
     /// Which page, from 1.
     pub page: i64,

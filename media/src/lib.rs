@@ -13,6 +13,7 @@ pub mod score;
 pub mod sniff;
 pub mod store;
 pub mod text;
+pub mod words;
 
 pub use fault::{ErrorCode, Fault};
 pub use limits::Limits;

@@ -108,11 +108,11 @@ fn rate<T: Eq + Hash + Copy>(reference: &[T], heard: &[T]) -> f64 {
     distance(reference, heard) as f64 / reference.len() as f64
 }
 
-fn is_arabic_mark(letter: char) -> bool {
+pub(crate) fn is_arabic_mark(letter: char) -> bool {
     matches!(letter, '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{610}'..='\u{61a}' | '\u{6d6}'..='\u{6ed}')
 }
 
-fn folded(letter: char) -> char {
+pub(crate) fn folded(letter: char) -> char {
     match letter {
         'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
         'ى' | 'ئ' => 'ي',

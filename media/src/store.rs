@@ -1,41 +1,45 @@
-//! Where files are kept: one object store behind a URL, with keys that are ours alone.
+//! Where files are kept: a directory or a bucket, with keys that are ours alone.
 //! It knows bytes and keys; what an object means is its caller's part.
 //!
 //! Keys are ASCII words made by the service (`Path::parse` refuses everything that would need an
 //! escape), so that no file name of a user ever reaches a file system or a signed URL.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path as DiskPath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
+use futures::{StreamExt, TryStreamExt};
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
+mod open;
+mod shared_key;
+mod signed;
 mod unfinished;
+mod upload;
 
-/// Bytes of one part of an upload; the smallest that every cloud store takes is 5 MiB.
-const PART_BYTES: usize = 8 << 20;
-/// Parts under way at once, so that an upload holds at most three in memory.
-const PARTS_AT_ONCE: usize = 2;
+pub use signed::AnswerAs;
+pub use upload::Upload;
+
+use signed::Signing;
 
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The address of the store cannot be used.
-    #[error("STORAGE_URL {url:?}: {reason}")]
-    BadUrl {
-        /// As it was given.
-        url: String,
-        /// What is wrong with it.
+    /// The store that the configuration names cannot be opened.
+    #[error("{variable} cannot be used: {reason}")]
+    Unusable {
+        /// The variable at fault.
+        variable: &'static str,
+        /// What is wrong with it, in one line.
         reason: String,
     },
     /// The key is not one of ours.
@@ -104,91 +108,36 @@ pub struct ObjectBytes {
 }
 
 /// One object store. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ObjectStorage {
     store: Arc<dyn ObjectStore>,
-    place: Place,
+    /// Uploads in parts that can be broken off later, by whoever knows their id; a directory has none.
+    parts: Option<Arc<dyn MultipartStore>>,
+    signing: Option<Signing>,
+    /// The directory, where it is one.
+    directory: Option<PathBuf>,
+    /// What all keys in the bucket begin with; empty, or words and a `/`.
+    prefix: Arc<str>,
+    /// What the URIs of objects begin with.
+    uri: Arc<str>,
+    /// The key that [`Self::health`] tries, this process's own.
+    probe: Arc<str>,
 }
 
-/// Which kind of store it is, which shows in an object's URI.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    /// Files under this directory.
-    Local(PathBuf),
-}
-
-impl Place {
-    fn uri_prefix(&self) -> &'static str {
-        match self {
-            Self::Local(_) => "local://",
-        }
+impl fmt::Debug for ObjectStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ObjectStorage").field(&self.uri).finish()
     }
 }
 
 impl ObjectStorage {
-    /// Opens the store that the URL names; `file:///directory` is made when it is missing.
-    ///
-    /// # Errors
-    /// [`StoreError::BadUrl`] for a URL that this build cannot use.
-    pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        let bad = |reason: String| StoreError::BadUrl {
-            url: url.to_owned(),
-            reason,
-        };
-        let Some(directory) = url.strip_prefix("file://") else {
-            return Err(bad(
-                "only file:///directory is supported by this build".to_owned()
-            ));
-        };
-        if !directory.starts_with('/') {
-            return Err(bad(
-                "the directory must be absolute: file:///directory".to_owned()
-            ));
-        }
-        std::fs::create_dir_all(directory).map_err(|error| bad(error.to_string()))?;
-        let store =
-            LocalFileSystem::new_with_prefix(directory).map_err(|error| bad(error.to_string()))?;
-        // An event may name the object as soon as it is put: it must outlive a power failure.
-        let store = Arc::new(store.with_automatic_cleanup(true).with_fsync(true));
-        Ok(Self {
-            store,
-            place: Place::Local(directory.into()),
-        })
-    }
-
-    /// Puts a file of this machine under the key, reading it in pieces.
-    pub async fn put_file(&self, file: &DiskPath, key: &str) -> Result<u64, StoreError> {
-        let mut file = tokio::fs::File::open(file).await?;
-        let pieces = async_pieces(&mut file);
-        self.put_stream(pieces, key).await
-    }
-
     /// Puts bytes under the key.
     pub async fn put_bytes(&self, bytes: Bytes, key: &str) -> Result<(), StoreError> {
         self.store
-            .put(&parse(key)?, PutPayload::from_bytes(bytes))
-            .await?;
+            .put(&self.path(key)?, PutPayload::from_bytes(bytes))
+            .await
+            .map_err(StoreError::Store)?;
         Ok(())
-    }
-
-    /// Puts a stream under the key, with constant memory; returns its length in bytes.
-    /// When the stream breaks, nothing is left under the key.
-    pub async fn put_stream<S>(&self, pieces: S, key: &str) -> Result<u64, StoreError>
-    where
-        S: Stream<Item = std::io::Result<Bytes>> + Send,
-    {
-        let upload = self.store.put_multipart(&parse(key)?).await?;
-        let mut writer = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        match feed(&mut writer, pieces).await {
-            Ok(length) => {
-                writer.finish().await?;
-                Ok(length)
-            }
-            Err(error) => {
-                writer.abort().await?;
-                Err(error)
-            }
-        }
     }
 
     /// The object's bytes, or those of a range; a range that begins past the end is an error.
@@ -201,7 +150,7 @@ impl ObjectStorage {
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
         };
-        let found = self.store.get_opts(&parse(key)?, options).await?;
+        let found = self.store.get_opts(&self.path(key)?, options).await?;
         Ok(ObjectBytes {
             size_bytes: found.meta.size,
             range: found.range.clone(),
@@ -211,7 +160,7 @@ impl ObjectStorage {
 
     /// The whole object in memory, if it has at most `most` bytes.
     pub async fn get_bytes(&self, key: &str, most: u64) -> Result<Bytes, StoreError> {
-        let found = self.store.get(&parse(key)?).await?;
+        let found = self.store.get(&self.path(key)?).await?;
         let size = found.meta.size;
         if size > most {
             return Err(StoreError::TooLarge {
@@ -240,7 +189,7 @@ impl ObjectStorage {
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
         match self
             .store
-            .delete(&parse(key)?)
+            .delete(&self.path(key)?)
             .await
             .map_err(StoreError::from)
         {
@@ -258,11 +207,11 @@ impl ObjectStorage {
     pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, StoreError> {
         match self
             .store
-            .head(&parse(key)?)
+            .head(&self.path(key)?)
             .await
             .map_err(StoreError::from)
         {
-            Ok(meta) => Ok(Some(head_of(&meta))),
+            Ok(meta) => Ok(Some(head_of(&meta, self.prefix.len()))),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -276,22 +225,25 @@ impl ObjectStorage {
         &self,
         prefix: &str,
     ) -> Result<BoxStream<'static, Result<ObjectHead, StoreError>>, StoreError> {
-        let prefix = (!prefix.is_empty()).then(|| parse(prefix)).transpose()?;
+        let within = self.path(prefix)?;
+        let ours = self.prefix.len();
         Ok(self
             .store
-            .list(prefix.as_ref())
-            .map_ok(|meta| head_of(&meta))
+            .list(Some(&within))
+            .map_ok(move |meta| head_of(&meta, ours))
             .map_err(StoreError::from)
             .boxed())
     }
 
-    /// Removes what puts that were cut off left behind, if nobody wrote to it for `age`; returns how
-    /// many files that were.
+    /// Removes what puts into a directory that were cut off left behind, if nobody wrote to it for
+    /// `age`; returns how many files that were. A bucket has no such files.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when the store's directory cannot be read.
+    /// [`StoreError::Io`] when the directory cannot be read.
     pub async fn remove_unfinished(&self, age: Duration) -> Result<usize, StoreError> {
-        let Place::Local(directory) = self.place.clone();
+        let Some(directory) = self.directory.clone() else {
+            return Ok(0);
+        };
         let removed = tokio::task::spawn_blocking(move || unfinished::remove(directory, age));
         Ok(removed.await.map_err(std::io::Error::other)??)
     }
@@ -314,24 +266,29 @@ impl ObjectStorage {
 
     /// The object's URI, as clients see it.
     pub fn uri(&self, key: &str) -> String {
-        format!("{}{key}", self.place.uri_prefix())
+        format!("{}{key}", self.uri)
     }
 
-    /// The key in a URI that this store gave out.
+    /// The key in a URI that this store gave out; none for one of another store.
     pub fn key_of<'a>(&self, uri: &'a str) -> Option<&'a str> {
-        let key = uri.strip_prefix(self.place.uri_prefix())?;
+        let key = uri.strip_prefix(&*self.uri)?;
         parse(key).is_ok().then_some(key)
     }
 
     /// Writes, reads and removes a tiny object, so that a full or read-only store is noticed.
     pub async fn health(&self) -> Result<(), StoreError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let key = format!("health/{}-{number}", std::process::id());
-        self.put_bytes(Bytes::from_static(b"ok"), &key).await?;
-        let read = self.get_bytes(&key, 16).await;
-        self.delete(&key).await?;
+        self.put_bytes(Bytes::from_static(b"ok"), &self.probe)
+            .await?;
+        let read = self.get_bytes(&self.probe, 16).await;
+        self.delete(&self.probe).await?;
         read.map(|_| ())
+    }
+
+    /// Where the object lies in the bucket.
+    fn path(&self, key: &str) -> Result<Path, StoreError> {
+        let key = parse(key)?;
+        Path::parse(format!("{}{key}", self.prefix))
+            .map_err(|_| StoreError::BadKey(key.to_string()))
     }
 }
 
@@ -362,36 +319,13 @@ fn parse(key: &str) -> Result<Path, StoreError> {
     Path::parse(key).map_err(|_| bad())
 }
 
-fn head_of(meta: &object_store::ObjectMeta) -> ObjectHead {
+fn head_of(meta: &object_store::ObjectMeta, prefix: usize) -> ObjectHead {
+    let location = meta.location.as_ref();
     ObjectHead {
-        key: meta.location.to_string(),
+        key: location.get(prefix..).unwrap_or(location).to_owned(),
         size_bytes: meta.size,
         modified_unix: meta.last_modified.timestamp(),
     }
-}
-
-fn async_pieces(
-    file: &mut tokio::fs::File,
-) -> impl Stream<Item = std::io::Result<Bytes>> + Send + '_ {
-    futures::stream::try_unfold(file, |file| async move {
-        let mut piece = Vec::with_capacity(256 << 10);
-        let count = (&mut *file).take(256 << 10).read_to_end(&mut piece).await?;
-        Ok((count > 0).then(|| (Bytes::from(piece), file)))
-    })
-}
-
-async fn feed<S>(writer: &mut WriteMultipart, pieces: S) -> Result<u64, StoreError>
-where
-    S: Stream<Item = std::io::Result<Bytes>> + Send,
-{
-    let mut pieces = std::pin::pin!(pieces);
-    let mut length = 0;
-    while let Some(piece) = pieces.try_next().await? {
-        length += piece.len() as u64;
-        writer.wait_for_capacity(PARTS_AT_ONCE).await?;
-        writer.put(piece);
-    }
-    Ok(length)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Follows the events under a name: one leader, one checkpoint, no event skipped but one that cannot
 //! be read. What is done with the events is the business of a [`Reaction`]; after any other fault the
-//! same events come again.
+//! same events come again. Projectors have a loop of their own (`projectors::run` says why): they
+//! never leave an event out.
 
 use event_store::{RecordedEvent, StoreError, Subscription, lead, notify::Heads};
 use runtime::backoff::{Backoff, jitter};

@@ -1,5 +1,6 @@
-//! When an item is handed in, its review opens. Harmless when repeated or late: the review's own
-//! commands open the round too, and the round that is open already is not opened again.
+//! When an item is handed in, its review opens; when a decision was taken back, it opens again.
+//! Harmless when repeated or late: the review's own commands open the round too, and the round that is
+//! open already is not opened again.
 
 use domain::{Review, Submission, policy};
 use event_store::{Context, DispatchError, EventStore, RecordedEvent, StoreError};
@@ -7,7 +8,11 @@ use uuid::Uuid;
 
 /// Whether the event calls for this policy.
 pub fn concerns(event: &RecordedEvent) -> bool {
-    event.is::<Submission>() && event.event_type == "SubmissionSubmitted"
+    event.is::<Submission>()
+        && matches!(
+            event.event_type.as_str(),
+            "SubmissionSubmitted" | "DecisionReverted"
+        )
 }
 
 /// Sends what follows from the item as it is now. A refusal is an answer; only a store that fails

@@ -8,6 +8,7 @@ mod progress;
 mod projector;
 mod review_queue;
 mod run;
+mod search;
 mod submissions;
 
 pub use access::Access;
@@ -16,4 +17,5 @@ pub use history::History;
 pub use projector::{ProjectionError, Projector, catch_up, clear_if_changed};
 pub use review_queue::ReviewQueue;
 pub use run::{Settings, run};
+pub use search::Search;
 pub use submissions::Submissions;

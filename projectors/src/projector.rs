@@ -43,6 +43,12 @@ pub enum ProjectionError {
     /// PostgreSQL refused or is away.
     #[error("PostgreSQL: {0}")]
     Sql(#[from] sqlx::Error),
+    /// A long text could not be fetched from the object store.
+    #[error("a text cannot be fetched: {0}")]
+    Text(media::StoreError),
+    /// A long text did not arrive in time.
+    #[error("a text cannot be fetched: the object store does not answer in time")]
+    TextTooSlow,
     /// Another process moved the checkpoint: this one does not lead any more.
     #[error("the checkpoint was moved by somebody else")]
     LeadLost,
@@ -58,13 +64,15 @@ pub(crate) fn unreadable(event: &RecordedEvent) -> impl FnOnce(StoreError) -> Pr
 }
 
 /// Makes the checkpoint if there is none, and starts over from position 0 if the code's version is
-/// not the rows': both in one transaction. Returns the position to go on from.
+/// not the rows': both in one transaction. What the log holds at this moment must be applied before
+/// the tables are complete and may be read. Returns the position to go on from.
 pub async fn clear_if_changed<P: Projector>(
     connection: &mut PgConnection,
 ) -> Result<i64, ProjectionError> {
     let mut tx = connection.begin().await?;
     sqlx::query!(
-        "INSERT INTO projection_checkpoints (name, version, position) VALUES ($1, $2, 0)
+        "INSERT INTO projection_checkpoints (name, version, position, complete_at)
+         VALUES ($1, $2, 0, (SELECT coalesce(max(position), 0) FROM event_log))
          ON CONFLICT (name) DO NOTHING",
         P::NAME,
         P::VERSION,
@@ -86,7 +94,10 @@ pub async fn clear_if_changed<P: Projector>(
     }
     sqlx::query(P::CLEAR).execute(&mut *tx).await?;
     sqlx::query!(
-        "UPDATE projection_checkpoints SET version = $2, position = 0 WHERE name = $1",
+        "UPDATE projection_checkpoints
+         SET version = $2, position = 0,
+             complete_at = (SELECT coalesce(max(position), 0) FROM event_log)
+         WHERE name = $1",
         P::NAME,
         P::VERSION,
     )

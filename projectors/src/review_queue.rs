@@ -1,5 +1,5 @@
-//! What waits for a decision, and what was said and decided in each round: `review_queue`,
-//! `review_rounds`, `review_comments`.
+//! What waits for a decision, and what was said, decided and taken back in each round:
+//! `review_queue`, `review_rounds`, `review_comments`, `review_reversals`.
 
 use crate::projector::{ProjectionError, Projector, unreadable};
 use domain::{
@@ -18,8 +18,9 @@ pub struct ReviewQueue;
 
 impl Projector for ReviewQueue {
     const NAME: &'static str = "review_queue";
-    const VERSION: i32 = 1;
-    const CLEAR: &'static str = "TRUNCATE review_queue, review_rounds, review_comments";
+    const VERSION: i32 = 2;
+    const CLEAR: &'static str =
+        "TRUNCATE review_queue, review_rounds, review_comments, review_reversals";
 
     async fn apply(
         &self,
@@ -32,6 +33,7 @@ impl Projector for ReviewQueue {
                 item(
                     tx,
                     id,
+                    event.sequence,
                     at,
                     event.decode::<Submission>().map_err(unreadable(event))?,
                 )
@@ -53,6 +55,7 @@ impl Projector for ReviewQueue {
 async fn item(
     tx: &mut PgConnection,
     id: Uuid,
+    version: i64,
     at: OffsetDateTime,
     event: SubmissionEvent,
 ) -> Result<(), sqlx::Error> {
@@ -106,6 +109,16 @@ async fn item(
         SubmissionEvent::SubmissionSubmitted { round } => {
             handed_in(tx, id, number(round), at).await
         }
+        SubmissionEvent::DecisionReverted {
+            round,
+            reverted_by_id,
+        } => {
+            let reversal = Reversal {
+                version,
+                reverted_by_id,
+            };
+            reversal.write(tx, id, number(round), at).await
+        }
         // How a round ends is the review's to say; the rest is no business of the queue.
         _ => Ok(()),
     }
@@ -118,8 +131,9 @@ async fn review(
     event: ReviewEvent,
 ) -> Result<(), sqlx::Error> {
     match event {
-        // It waits since it was handed in; that a policy noticed changes nothing.
-        ReviewEvent::ReviewOpened { .. } => Ok(()),
+        // It waits since it was handed in or since a decision was taken back; that a policy noticed
+        // changes nothing.
+        ReviewEvent::ReviewOpened { .. } | ReviewEvent::ReviewReopened { .. } => Ok(()),
         ReviewEvent::ReviewClaimed {
             round,
             reviewer_id,
@@ -295,6 +309,50 @@ impl Ending {
             self.outcome,
             self.reviewer_id,
             self.feedback,
+            at,
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A decision that was taken back.
+struct Reversal {
+    version: i64,
+    reverted_by_id: Uuid,
+}
+
+impl Reversal {
+    /// The item waits again since it was handed in; what had been decided is put aside.
+    async fn write(
+        self,
+        tx: &mut PgConnection,
+        id: Uuid,
+        round: i32,
+        at: OffsetDateTime,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "WITH put_aside AS (
+                 INSERT INTO review_reversals (item_id, version, round, outcome, reviewer_id,
+                                               feedback, decided_at, reverted_by_id, reverted_at)
+                 SELECT $1, $3, $2, outcome, reviewer_id, feedback, decided_at, $4, $5
+                 FROM review_rounds
+                 WHERE item_id = $1 AND round = $2 AND outcome <> 'withdrawn'
+                 ON CONFLICT (item_id, version) DO NOTHING
+             ), waits AS (
+                 UPDATE review_queue q SET submitted_at = r.submitted_at, claimed_by_id = NULL,
+                                           claimed_until = NULL
+                 FROM review_rounds r
+                 WHERE q.item_id = $1 AND q.round = $2 AND r.item_id = $1 AND r.round = $2
+             )
+             UPDATE review_rounds SET outcome = NULL, reviewer_id = NULL, feedback = NULL,
+                                      decided_at = NULL
+             WHERE item_id = $1 AND round = $2",
+            id,
+            round,
+            self.version,
+            self.reverted_by_id,
             at,
         )
         .execute(tx)

@@ -1,11 +1,19 @@
 //! Keeps all projectors going: each takes the lead for its name, follows the events from its
 //! checkpoint, and starts over with a growing delay after any fault. No event is ever skipped.
+//!
+//! The processors follow in much the same way (`processors::follow`), and only the lead and the
+//! back-off are shared on purpose. What differs is the middle of the loop: a projector that meets an
+//! event that it cannot read stands still, because rows without it would be wrong for ever, while a
+//! follower there narrows the batch down, parks that one event and goes on; and a projector's
+//! checkpoint has a version that can empty its tables. One loop for both would ask at each of these
+//! places which kind it is.
 
 use crate::{
-    Access, Analytics, History, ReviewQueue, Submissions, progress,
+    Access, Analytics, History, ReviewQueue, Search, Submissions, progress,
     projector::{BATCH, ProjectionError, Projector, catch_up, clear_if_changed},
 };
 use event_store::{Subscription, lead, notify::Heads};
+use media::ObjectStorage;
 use runtime::backoff::{Backoff, jitter};
 use sqlx::postgres::PgConnectOptions;
 use std::{sync::Arc, time::Duration};
@@ -23,6 +31,8 @@ pub struct Settings {
     pub subscribe: Arc<dyn Fn(i64) -> Subscription + Send + Sync>,
     /// Where new positions are announced.
     pub heads: Heads,
+    /// Where long texts are, whose words are searched.
+    pub storage: ObjectStorage,
 }
 
 /// Runs all projectors until `shutdown`; what is under way then is finished or rolled back.
@@ -42,6 +52,10 @@ pub async fn run(
     tasks.spawn(keep_going(ReviewQueue, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(Analytics, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(History, settings.clone(), shutdown.clone()));
+    let search = Search {
+        storage: settings.storage.clone(),
+    };
+    tasks.spawn(keep_going(search, settings.clone(), shutdown.clone()));
     tasks.spawn(progress::report(settings.connect, shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;

@@ -1,7 +1,7 @@
 //! Who asks: from the bearer token to a standing session and an active account, and no further than
 //! the projections that a route names have come.
 
-use crate::{QueryApi, read_your_writes::fresh};
+use crate::{QueryApi, parameters, read_your_writes::fresh};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use http_kit::{
     ApiError,
@@ -15,6 +15,11 @@ use uuid::Uuid;
 pub(crate) trait Reads: Send + Sync + 'static {
     /// Their names.
     const PROJECTIONS: &'static [&'static str];
+
+    /// Those that this request reads.
+    fn projections(_: &Parts) -> &'static [&'static str] {
+        Self::PROJECTIONS
+    }
 }
 
 macro_rules! reads {
@@ -40,6 +45,22 @@ reads! {
     Figures = ["analytics"];
     /// Histories, and the items that decide who may read them.
     Histories = ["history", "submissions"];
+}
+
+/// Items, and the words by which they are found where words are asked for: a read that asks for none
+/// does not wait for long texts to be indexed.
+pub(crate) struct ItemsAndWords;
+
+impl Reads for ItemsAndWords {
+    const PROJECTIONS: &'static [&'static str] = Items::PROJECTIONS;
+
+    fn projections(parts: &Parts) -> &'static [&'static str] {
+        if parameters::asks_for_words(&parts.uri) {
+            &["access", "submissions", "search"]
+        } else {
+            Self::PROJECTIONS
+        }
+    }
 }
 
 /// The account that asks.
@@ -68,7 +89,10 @@ impl<R: Reads> FromRequestParts<QueryApi> for Caller<R> {
 
     async fn from_request_parts(parts: &mut Parts, api: &QueryApi) -> Result<Self, ApiError> {
         let claims = api.tokens.verify_bearer(&parts.headers)?;
-        let (account, position) = fresh(api, &claims, R::PROJECTIONS).await?;
+        let (account, position) = fresh(api, &claims, R::projections(parts)).await?;
+        if let Some(access) = http_kit::Access::of(parts) {
+            access.admits(GlobalRole::of(&account.global_role))?;
+        }
         Ok(Self {
             account,
             position,

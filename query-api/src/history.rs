@@ -14,29 +14,55 @@ use axum::{
 use http_kit::{ApiError, Path, Query, paging::decode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// A history is short; whoever wants less asks for less.
 const MOST: i64 = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct HistoryQuery {
+    /// How many entries at most.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<String>,
+    /// Where the page begins: from the `Link` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Entry {
+/// An event, readable.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HistoryEntry)]
+pub(crate) struct Entry {
     position: i64,
     event_type: String,
     recorded_at: Time,
+    #[schema(required)]
     actor_user_id: Option<Uuid>,
+    #[schema(required)]
     request_id: Option<String>,
+    /// What events have in common that one call or one event caused.
+    #[schema(required)]
+    causation_id: Option<Uuid>,
+    /// By field.
+    #[schema(value_type = BTreeMap<String, Change>)]
     changes: Value,
 }
 
-/// `GET /submissions/{id}/history`: oldest first. Shows deleted items too, to those who may read
-/// drafts.
+/// A value before and after an event.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the history holds")]
+struct Change {
+    old: Value,
+    new: Value,
+}
+
+/// What happened to an item, oldest first: who, what, when, old and new values.
+///
+/// Shows deleted items too, to those who may read drafts.
+#[utoipa::path(get, path = "/submissions/{id}/history", operation_id = "submission_history",
+    tag = "submissions", params(("id" = Uuid, Path, description = "The item"), HistoryQuery),
+    responses((status = 200, body = [Entry], headers(("Link" = String)))))]
 pub(crate) async fn of_item(
     State(api): State<QueryApi>,
     caller: Caller<Histories>,
@@ -51,7 +77,7 @@ pub(crate) async fn of_item(
     let entries = sqlx::query_as!(
         Entry,
         r#"SELECT position, event_type, recorded_at AS "recorded_at: _", actor_user_id, request_id,
-                  changes
+                  causation_id, changes
            FROM history WHERE resource_id = $1 AND position > $2
            ORDER BY position LIMIT $3::bigint + 1"#,
         id.to_string(),

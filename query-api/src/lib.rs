@@ -13,15 +13,16 @@ mod projects;
 mod read_your_writes;
 mod review_queue;
 mod users;
+mod visible;
 mod written;
 
-use axum::{Router, routing::get};
-use http_kit::{AccessTokens, Health};
+use http_kit::{AccessTokens, Health, Routes};
 use media::store::ObjectStorage;
 use runtime::clock::Clock;
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
+use utoipa_axum::routes;
 
 /// Tells how far a projection is, as far as was heard: a hint that ends a wait, never the authority.
 pub type ProjectionWatch = Arc<dyn Fn(&str) -> watch::Receiver<i64> + Send + Sync>;
@@ -58,50 +59,31 @@ impl QueryApi {
                 let storage = storage.clone();
                 async move { storage.health().await.is_ok() }
             })
-            .ready(move || ops::projections_exist(ready.clone()))
+            .ready(move || ops::projections_are_complete(ready.clone()))
     }
 }
 
 /// All routes of the query side, without a prefix. `/health`, `/health/ready` and `/health/live` are
 /// the edge's.
-pub fn router(state: QueryApi) -> Router {
-    Router::new()
-        .route("/auth/me", get(users::me))
-        .route("/users", get(users::list))
-        .route("/users/{id}", get(users::one))
-        .route("/admin/users", get(users::list))
-        .route("/admin/users/{id}", get(users::one))
-        .route("/projects", get(projects::list))
-        .route("/projects/{id}", get(projects::one))
-        .route("/projects/{id}/members", get(members::list))
-        .route("/projects/{id}/invitations", get(members::invitations))
-        .route("/documents/{id}", get(items::one::document))
-        .route("/documents/{id}/download", get(items::download::document))
-        .route("/voice/{id}", get(items::one::voice))
-        .route("/voice/{id}/download", get(items::download::voice))
-        .route("/raw-text/{id}", get(items::one::raw_text))
-        .route("/submissions", get(items::list::submissions))
-        .route("/submissions/{id}", get(items::one::submission))
-        .route("/submissions/{id}/history", get(history::of_item))
-        .route("/my-contributions", get(items::list::contributions))
-        .route("/my-drafts", get(items::drafts::mine))
-        .route("/processing/status/{id}", get(items::processing::status))
-        .route("/review", get(review_queue::list))
-        .route("/review/{id}", get(review_queue::one))
-        .route("/analytics/summary", get(analytics::summary::summary))
-        .route("/analytics/user/{id}", get(analytics::user::user))
-        .route("/analytics/review", get(analytics::review::review))
-        .route("/ops/projections", get(ops::projections))
-        .route("/ops/dead-letters", get(ops::dead_letters))
-        .merge(detailed_health())
-        .with_state(state)
+pub fn routes() -> Routes<QueryApi> {
+    Routes::new()
+        .route(routes!(users::me))
+        .route(routes!(users::list))
+        .route_at("/users", routes!(users::list))
+        .route(routes!(users::one))
+        .route_at("/users/{id}", routes!(users::one))
+        .route(routes!(projects::list))
+        .route(routes!(projects::one))
+        .route(routes!(members::list))
+        .route(routes!(members::invitations))
+        .merge(items::routes())
+        .merge(review_queue::routes())
+        .route(routes!(history::of_item))
+        .merge(analytics::routes())
+        .merge(ops::routes())
 }
 
 /// `/health/detailed` alone, for those who serve it at the root too.
-pub fn root_router(state: QueryApi) -> Router {
-    detailed_health().with_state(state)
-}
-
-fn detailed_health() -> Router<QueryApi> {
-    Router::new().route("/health/detailed", get(ops::detailed_health))
+pub fn root_routes() -> Routes<QueryApi> {
+    Routes::new().route(routes!(ops::detailed_health))
 }

@@ -4,7 +4,7 @@ use crate::{
     QueryApi,
     answer::Answer,
     caller::{Access, Caller},
-    projects::{cursor_time, role_in},
+    projects::role_in,
     written::Time,
 };
 use axum::{
@@ -13,19 +13,40 @@ use axum::{
 };
 use http_kit::{ApiError, Path, Query, paging::Keyset, permissions::Action};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Serialize)]
-struct Member {
+/// What a member may do in a project.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the words in `role`")]
+pub(crate) enum ProjectRole {
+    Admin,
+    Contributor,
+    Reviewer,
+}
+
+/// Who belongs to a project, and as what.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c13",
+    "project_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11",
+    "user_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c12", "email": "amina@example.org",
+    "role": "contributor", "created_at": "2026-01-15T10:30:00Z"}))]
+pub(crate) struct Member {
     id: Uuid,
     project_id: Uuid,
     user_id: Uuid,
+    #[schema(required)]
     email: Option<String>,
+    #[schema(value_type = ProjectRole)]
     role: String,
     created_at: Time,
 }
 
-/// `GET /projects/{id}/members`: oldest first.
+/// Lists the members of a project, oldest first.
+#[utoipa::path(get, path = "/projects/{id}/members", operation_id = "list_members",
+    tag = "projects", params(("id" = Uuid, Path, description = "The project."), Keyset),
+    responses((status = 200, body = [Member], headers(("Link" = String)))))]
 pub(crate) async fn list(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
@@ -35,10 +56,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     role_in(&api.pool, &caller, project_id).await?;
     let limit = keyset.limit()?;
-    let after = keyset.after::<(String, Uuid)>()?;
-    let after = after
-        .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
-        .transpose()?;
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
     let rows = sqlx::query_as!(
         Member,
         r#"SELECT m.id, m.project_id, m.user_id, u.email AS "email?", m.role,
@@ -48,8 +66,8 @@ pub(crate) async fn list(
              AND ($2::timestamptz IS NULL OR (m.created_at, m.user_id) > ($2, $3::uuid))
            ORDER BY m.created_at, m.user_id LIMIT $4::bigint + 1"#,
         project_id,
-        after.map(|after| after.0),
-        after.map(|after| after.1),
+        after_at.map(|at| at.0),
+        after_id,
         limit,
     )
     .fetch_all(&api.pool)
@@ -58,18 +76,28 @@ pub(crate) async fn list(
     Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |member| member))
 }
 
-#[derive(Serialize)]
-struct Invitation {
+/// An invitation that can still be accepted.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c14",
+    "project_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "email": "bilal@example.org",
+    "role": "reviewer", "invited_by_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c12",
+    "expires_at": "2026-01-22T10:30:00Z", "created_at": "2026-01-15T10:30:00Z"}))]
+pub(crate) struct Invitation {
     id: Uuid,
     project_id: Uuid,
+    #[schema(required)]
     email: Option<String>,
+    #[schema(value_type = ProjectRole)]
     role: String,
     invited_by_id: Uuid,
     expires_at: Time,
     created_at: Time,
 }
 
-/// `GET /projects/{id}/invitations`: those that can still be accepted, oldest first.
+/// Lists the invitations that can still be accepted, oldest first.
+#[utoipa::path(get, path = "/projects/{id}/invitations", operation_id = "list_invitations",
+    tag = "projects", params(("id" = Uuid, Path, description = "The project."), Keyset),
+    responses((status = 200, body = [Invitation], headers(("Link" = String)))))]
 pub(crate) async fn invitations(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
@@ -82,10 +110,7 @@ pub(crate) async fn invitations(
         .verdict(Action::ManageProject, role.as_deref(), false)
         .check()?;
     let limit = keyset.limit()?;
-    let after = keyset.after::<(String, Uuid)>()?;
-    let after = after
-        .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
-        .transpose()?;
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
     let rows = sqlx::query_as!(
         Invitation,
         r#"SELECT id, project_id, email, role, invited_by_id, expires_at AS "expires_at: _",
@@ -96,8 +121,8 @@ pub(crate) async fn invitations(
            ORDER BY created_at, id LIMIT $5::bigint + 1"#,
         project_id,
         api.clock.now(),
-        after.map(|after| after.0),
-        after.map(|after| after.1),
+        after_at.map(|at| at.0),
+        after_id,
         limit,
     )
     .fetch_all(&api.pool)

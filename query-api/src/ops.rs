@@ -4,47 +4,71 @@ use crate::{
     QueryApi,
     answer::Answer,
     caller::{Access, Caller},
-    projects::cursor_time,
     written::Time,
 };
 use axum::{
     extract::{OriginalUri, State},
     response::Response,
 };
-use http_kit::{ApiError, Query, paging::Keyset};
+use http_kit::{ApiError, Query, Routes, paging::Keyset};
 use serde::Serialize;
-use serde_json::json;
 use sqlx::PgPool;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
+/// The routes of operations.
+pub(crate) fn routes() -> Routes<QueryApi> {
+    Routes::new()
+        .route(routes!(projections))
+        .route(routes!(dead_letters))
+        .route(routes!(detailed_health))
+}
+
 /// What the query side cannot do without.
-const PROJECTIONS: i64 = 5;
+const PROJECTIONS: i64 = 6;
 /// Who is further behind than this is catching up.
 const LIVE_WITHIN_EVENTS: i64 = 1_000;
 
-#[derive(Serialize)]
-struct Projection {
+/// How far a projection is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Projection {
     name: String,
     version: i32,
+    /// Of the last event that it shows.
     position: i64,
     lag_events: i64,
     lag_seconds: f64,
+    /// While it is `filling`, nobody reads it.
+    #[schema(value_type = ProjectionState)]
     state: &'static str,
 }
 
-/// `GET /ops/projections`.
+/// What a projection is doing.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+enum ProjectionState {
+    Live,
+    CatchingUp,
+    Filling,
+}
+
+/// How far the projections are.
+#[utoipa::path(get, path = "/ops/projections", operation_id = "list_projections",
+    tag = "operations", responses((status = 200, body = [Projection])))]
 pub(crate) async fn projections(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
 ) -> Result<Response, ApiError> {
-    caller.must_administer()?;
     let projections = measured(&api.pool).await?;
     Ok(Answer::at(caller.position).json(projections))
 }
 
 async fn measured(pool: &PgPool) -> Result<Vec<Projection>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT c.name, c.version, c.position,
+        r#"SELECT c.name, c.version, c.position, c.position < c.complete_at AS "filling!",
                   greatest(coalesce((SELECT max(position) FROM event_log), 0) - c.position, 0)
                       AS "lag_events!",
                   greatest(coalesce(extract(epoch FROM clock_timestamp() - next.recorded_at), 0), 0)
@@ -66,40 +90,45 @@ async fn measured(pool: &PgPool) -> Result<Vec<Projection>, sqlx::Error> {
             position: row.position,
             lag_events: row.lag_events,
             lag_seconds: (row.lag_seconds * 1_000.0).round() / 1_000.0,
-            state: if row.lag_events <= LIVE_WITHIN_EVENTS {
-                "live"
-            } else {
-                "catching_up"
+            state: match (row.filling, row.lag_events) {
+                (true, _) => "filling",
+                (false, ..=LIVE_WITHIN_EVENTS) => "live",
+                (false, _) => "catching_up",
             },
         })
         .collect())
 }
 
-#[derive(Serialize)]
-struct DeadLetter {
+/// A job that was given up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetter {
     id: Uuid,
+    /// `ocr`, `transcription` or `email`.
     kind: String,
+    #[schema(required)]
     item_id: Option<Uuid>,
+    #[schema(required)]
     project_id: Option<Uuid>,
+    #[schema(required)]
     error_code: Option<String>,
+    #[schema(required)]
     error: Option<String>,
     attempts: i32,
     failed_at: Time,
 }
 
-/// `GET /ops/dead-letters`: newest first.
+/// Jobs that were given up, newest first.
+#[utoipa::path(get, path = "/ops/dead-letters", operation_id = "list_dead_letters",
+    tag = "operations", params(Keyset),
+    responses((status = 200, body = [DeadLetter], headers(("Link" = String)))))]
 pub(crate) async fn dead_letters(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
     OriginalUri(uri): OriginalUri,
     Query(keyset): Query<Keyset>,
 ) -> Result<Response, ApiError> {
-    caller.must_administer()?;
     let limit = keyset.limit()?;
-    let after = keyset.after::<(String, Uuid)>()?;
-    let after = after
-        .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
-        .transpose()?;
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
     let rows = sqlx::query_as!(
         DeadLetter,
         r#"SELECT job_id AS id, kind, item_id, project_id, error_code, last_error AS error, attempts,
@@ -109,8 +138,8 @@ pub(crate) async fn dead_letters(
              AND ($1::timestamptz IS NULL
                   OR (coalesce(finished_at, created_at), job_id) < ($1, $2::uuid))
            ORDER BY coalesce(finished_at, created_at) DESC, job_id DESC LIMIT $3::bigint + 1"#,
-        after.map(|after| after.0),
-        after.map(|after| after.1),
+        after_at.map(|at| at.0),
+        after_id,
         limit,
     )
     .fetch_all(&api.pool)
@@ -119,34 +148,65 @@ pub(crate) async fn dead_letters(
     Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |row| row))
 }
 
-/// `GET /health/detailed`.
+/// How the query side is, in detail.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DetailedHealth {
+    /// `healthy` or `degraded`.
+    status: &'static str,
+    timestamp: Time,
+    version: &'static str,
+    /// `healthy` or `unhealthy`, for each of what it stands on.
+    services: BTreeMap<&'static str, &'static str>,
+    /// Connections to the database.
+    pools: BTreeMap<&'static str, PoolState>,
+    projections: Vec<Projection>,
+    /// Jobs that have not ended well.
+    queues: Vec<QueueState>,
+}
+
+/// The connections of a pool.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PoolState {
+    open: u32,
+    idle: usize,
+}
+
+/// How the service is, in detail.
+#[utoipa::path(get, path = "/health/detailed", operation_id = "health_detailed", tag = "operations",
+    responses((status = 200, body = DetailedHealth)))]
 pub(crate) async fn detailed_health(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
 ) -> Result<Response, ApiError> {
-    caller.must_administer()?;
     let projections = measured(&api.pool).await?;
     let queues = queues(&api.pool).await?;
     let storage = api.storage.health().await.is_ok();
     let behind = projections
         .iter()
         .any(|projection| projection.state != "live");
-    Ok(Answer::at(caller.position).json(json!({
-        "status": if storage && !behind { "healthy" } else { "degraded" },
-        "timestamp": Time(api.clock.now()),
-        "version": env!("CARGO_PKG_VERSION"),
-        "services": {
-            "database": "healthy",
-            "object_storage": if storage { "healthy" } else { "unhealthy" },
+    let word = |well| if well { "healthy" } else { "unhealthy" };
+    let pool = PoolState {
+        open: api.pool.size(),
+        idle: api.pool.num_idle(),
+    };
+    Ok(Answer::at(caller.position).json(DetailedHealth {
+        status: if storage && !behind {
+            "healthy"
+        } else {
+            "degraded"
         },
-        "pools": {"query": {"open": api.pool.size(), "idle": api.pool.num_idle()}},
-        "projections": projections,
-        "queues": queues,
-    })))
+        timestamp: Time(api.clock.now()),
+        version: env!("CARGO_PKG_VERSION"),
+        services: [("database", word(true)), ("object_storage", word(storage))].into(),
+        pools: [("query", pool)].into(),
+        projections,
+        queues,
+    }))
 }
 
-#[derive(Serialize)]
-struct QueueState {
+/// How many jobs of a kind are in a state.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct QueueState {
     kind: String,
     state: String,
     count: i64,
@@ -170,11 +230,14 @@ pub(crate) async fn database_answers(pool: PgPool) -> bool {
         .is_ok()
 }
 
-/// Whether all projections have begun: before that, nothing can be answered.
-pub(crate) async fn projections_exist(pool: PgPool) -> bool {
+/// Whether all projections may be read: before that, nothing can be answered. Search need only have
+/// begun: while it is filled, and while the object store is away, everything else can be.
+pub(crate) async fn projections_are_complete(pool: PgPool) -> bool {
     let counted = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM projection_checkpoints
-           WHERE name IN ('access', 'submissions', 'review_queue', 'analytics', 'history')"#
+           WHERE name IN ('access', 'submissions', 'review_queue', 'analytics', 'history')
+                 AND position >= complete_at
+              OR name = 'search'"#
     )
     .fetch_one(&pool)
     .await;

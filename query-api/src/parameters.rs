@@ -1,8 +1,11 @@
-//! Query parameters that need more than a type: words, times, patterns, numbers of days.
+//! Query parameters that need more than a type: words, times, patterns, searches, numbers of days.
 
+use axum::{extract::Query, http::Uri};
 use http_kit::ApiError;
+use serde::Deserialize;
 use time::macros::format_description;
 use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
 
 /// The word given, if it is one of `words`.
 pub(crate) fn word(
@@ -16,6 +19,15 @@ pub(crate) fn word(
         let words = format!("must be one of: {}", words.join(", "));
         ApiError::bad_parameter(name, words)
     })
+}
+
+/// In which direction.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case", default = "desc")]
+#[expect(dead_code, reason = "describes a word")]
+pub(crate) enum Order {
+    Asc,
+    Desc,
 }
 
 /// `asc` or `desc`; whether it is `desc`.
@@ -50,6 +62,26 @@ pub(crate) fn until(name: &str, given: Option<&str>) -> Result<Option<OffsetDate
         .transpose()
 }
 
+/// `from` and `to`.
+///
+/// # Errors
+/// 400 for what is neither a time nor a day, and when nothing can lie between them.
+pub(crate) fn span(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(Option<OffsetDateTime>, Option<OffsetDateTime>), ApiError> {
+    let begin = |name, text: Option<&str>| {
+        let point = text.map(|text| point(name, text)).transpose();
+        point.map(|point| point.map(|(at, _)| at))
+    };
+    if let (Some(from), Some(to)) = (begin("from", from)?, begin("to", to)?)
+        && from > to
+    {
+        return Err(ApiError::bad_parameter("to", "must not be before from"));
+    }
+    Ok((since("from", from)?, until("to", to)?))
+}
+
 fn point(name: &str, text: &str) -> Result<(OffsetDateTime, bool), ApiError> {
     // A plus sign in a query string arrives as a space.
     let text = text.replace(' ', "+");
@@ -63,17 +95,68 @@ fn point(name: &str, text: &str) -> Result<(OffsetDateTime, bool), ApiError> {
         })
 }
 
-/// A LIKE pattern that finds `text` anywhere, whatever stands in it. Bounded: nobody searches for
-/// whole books.
-pub(crate) fn containing(name: &str, text: Option<&str>) -> Result<Option<String>, ApiError> {
-    const LONGEST: usize = 300;
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(None);
+/// The most characters that one may search for: nobody looks for whole books.
+const LONGEST: usize = 300;
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nothing: everything will do.
+    Nothing,
+    /// Signs without any word, which nothing has.
+    InVain,
+    /// These words, as a `tsquery`.
+    Words(String),
+}
+
+impl Asked {
+    /// The words.
+    pub(crate) fn query(&self) -> Option<String> {
+        match self {
+            Self::Words(query) => Some(query.clone()),
+            Self::Nothing | Self::InVain => None,
+        }
+    }
+}
+
+/// Words to search for.
+///
+/// # Errors
+/// 400 for more than anybody looks for.
+pub(crate) fn words(name: &str, text: Option<&str>) -> Result<Asked, ApiError> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        return Ok(Asked::Nothing);
     };
+    bounded(name, text)?;
+    let query = media::words::query(text);
+    let query = query.map_err(|many| ApiError::bad_parameter(name, many.to_string()))?;
+    Ok(query.map_or(Asked::InVain, Asked::Words))
+}
+
+/// Whether `q` asks for anything.
+pub(crate) fn asks_for_words(uri: &Uri) -> bool {
+    #[derive(Deserialize)]
+    struct Search {
+        q: Option<String>,
+    }
+    let search = Query::<Search>::try_from_uri(uri);
+    search.is_ok_and(|Query(search)| search.q.is_some_and(|q| !q.trim().is_empty()))
+}
+
+fn bounded(name: &str, text: &str) -> Result<(), ApiError> {
     if text.chars().count() > LONGEST {
         let words = format!("must have at most {LONGEST} characters");
         return Err(ApiError::bad_parameter(name, words));
     }
+    Ok(())
+}
+
+/// A LIKE pattern that finds `text` anywhere, whatever stands in it.
+pub(crate) fn containing(name: &str, text: Option<&str>) -> Result<Option<String>, ApiError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    bounded(name, text)?;
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for c in text.chars() {
@@ -144,6 +227,39 @@ mod tests {
         let at = Some("2026-01-15T10:30:00 02:00");
         assert_eq!(until("to", at), Ok(Some(datetime!(2026-01-15 8:30 UTC))));
         assert!(since("from", Some("yesterday")).is_err());
+    }
+
+    #[test]
+    fn nothing_lies_between_an_end_and_a_beginning_after_it() {
+        let day = Some("2026-01-15");
+        let both = (
+            Some(datetime!(2026-01-15 0:00 UTC)),
+            Some(datetime!(2026-01-16 0:00 UTC)),
+        );
+        assert_eq!(span(day, day), Ok(both));
+        assert_eq!(span(None, None), Ok((None, None)));
+        let refused = span(day, Some("2026-01-14")).expect_err("the wrong way round");
+        assert_eq!(refused.status(), 400);
+        assert_eq!(refused.details()["to"], ["must not be before from"]);
+    }
+
+    #[test]
+    fn a_search_is_for_words() {
+        assert_eq!(words("q", None), Ok(Asked::Nothing));
+        assert_eq!(words("q", Some(" ")), Ok(Asked::Nothing));
+        assert_eq!(words("q", Some("%_!")), Ok(Asked::InVain));
+        assert_eq!(
+            words("q", Some("Rain")),
+            Ok(Asked::Words("('rain':*)".into()))
+        );
+        for long in [
+            "a".repeat(301),
+            "a b c d ".repeat(37),
+            (0..36).map(|n| n.to_string()).collect::<Vec<_>>().join(" "),
+        ] {
+            let refused = words("q", Some(&long));
+            assert_eq!(refused.is_err(), !long.starts_with("a b c d a"), "{long}");
+        }
     }
 
     #[test]

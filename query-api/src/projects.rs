@@ -14,6 +14,7 @@ use http_kit::{ApiError, Path, Query, paging::Keyset, permissions::Action};
 use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 struct Row {
@@ -27,10 +28,16 @@ struct Row {
     role: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Project {
+/// A project as its members see it.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "name": "Interviews",
+    "description": null, "created_by_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c12",
+    "allow_self_review": true, "created_at": "2026-01-15T10:30:00Z",
+    "updated_at": "2026-01-15T10:30:00Z"}))]
+pub(crate) struct Project {
     id: Uuid,
     name: String,
+    #[schema(required)]
     description: Option<String>,
     created_by_id: Uuid,
     #[serde(rename = "allow_self_review")]
@@ -53,7 +60,9 @@ impl From<Row> for Project {
     }
 }
 
-/// `GET /projects`: oldest first.
+/// The caller's projects, oldest first; all of them for super admins.
+#[utoipa::path(get, path = "/projects", operation_id = "list_projects", tag = "projects",
+    params(Keyset), responses((status = 200, body = [Project], headers(("Link" = String)))))]
 pub(crate) async fn list(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
@@ -61,10 +70,7 @@ pub(crate) async fn list(
     Query(keyset): Query<Keyset>,
 ) -> Result<Response, ApiError> {
     let limit = keyset.limit()?;
-    let after = keyset.after::<(String, Uuid)>()?;
-    let after = after
-        .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
-        .transpose()?;
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT p.id, p.name, p.description, p.created_by_id, p.allow_self_review AS self_review,
@@ -76,8 +82,8 @@ pub(crate) async fn list(
            ORDER BY p.created_at, p.id LIMIT $5::bigint + 1"#,
         caller.id(),
         caller.is_super_admin(),
-        after.map(|after| after.0),
-        after.map(|after| after.1),
+        after_at.map(|at| at.0),
+        after_id,
         limit,
     )
     .fetch_all(&api.pool)
@@ -86,7 +92,10 @@ pub(crate) async fn list(
     Ok(Answer::at(caller.position).page(&uri, limit, rows, place, Project::from))
 }
 
-/// `GET /projects/{id}`.
+/// Reads a project.
+#[utoipa::path(get, path = "/projects/{id}", operation_id = "read_project", tag = "projects",
+    params(("id" = Uuid, Path, description = "The project.")),
+    responses((status = 200, body = Project)))]
 pub(crate) async fn one(
     State(api): State<QueryApi>,
     caller: Caller<Access>,

@@ -1,6 +1,6 @@
-//! Nobody reads older than they have written. One statement says who asks, what they wrote last, and
-//! how far the projections are; whoever is ahead of them waits, and is told so rather than misled
-//! when that takes too long.
+//! Nobody reads older than they have written, and nobody reads tables that are being filled anew. One
+//! statement says who asks, what they wrote last, and how far the projections are; whoever is ahead
+//! of them waits, and is told so rather than misled when that takes too long.
 //!
 //! "Wrote last" is two questions: the position of the caller's newest numbered event, and whether
 //! there are events of theirs that the relay has not numbered yet. News from the projectors ends a
@@ -71,7 +71,7 @@ fn behind() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "READ_MODEL_BEHIND",
-        "What you have written does not show yet. Try again in a moment.",
+        "What has been written does not show yet. Try again in a moment.",
     )
     .with_retry_after(1)
 }
@@ -86,7 +86,7 @@ struct Seen {
     wrote: i64,
     /// There are newer ones without a position.
     unnumbered: bool,
-    /// What all projections have passed.
+    /// What all projections have passed; -1, which is before everything, while one of them is filled.
     reached: i64,
 }
 
@@ -111,7 +111,9 @@ async fn look(
                          AND e.id > (SELECT low_id FROM sequencer_state)
                          AND (SELECT l.position FROM event_log l WHERE l.event_id = e.id) IS NULL)
                    AS "unnumbered!",
-               (SELECT CASE WHEN count(*) = cardinality($4::text[]) THEN min(position) ELSE 0 END
+               (SELECT CASE WHEN count(*) FILTER (WHERE position >= complete_at)
+                                     = cardinality($4::text[])
+                            THEN min(position) ELSE -1 END
                 FROM projection_checkpoints WHERE name = ANY($4)) AS "reached!",
                u.id AS "id?", u.email, u.name, u.is_verified AS "is_verified?",
                u.global_role AS "global_role?", u.suspended OR u.deactivated AS "barred?",

@@ -1,161 +1,112 @@
-//! What waits for a decision, and one item with all that was said and decided about it.
+//! What waits for a decision (`list`), and one item with all that was said and decided about it.
+
+pub(crate) mod list;
 
 use crate::{
     QueryApi,
     answer::Answer,
     caller::{Caller, Queue},
-    items::{full, load, may_read, texts},
+    items::{Item, ItemType, load, may_read, texts},
     parameters::word,
-    projects::{cursor_time, role_in},
     written::Time,
 };
-use axum::{
-    extract::{OriginalUri, State},
-    response::Response,
-};
-use http_kit::{ApiError, Path, Query, paging::Keyset, permissions::Action};
+use axum::{extract::State, response::Response};
+use http_kit::{ApiError, Path, Query, Routes, permissions::Action};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 const TYPES: &[&str] = &["document", "voice_sample", "raw_text"];
 
-#[derive(Deserialize)]
-pub(crate) struct QueueQuery {
+/// The routes of the queue.
+pub(crate) fn routes() -> Routes<QueryApi> {
+    Routes::new().route(routes!(list::list)).route(routes!(one))
+}
+
+/// An item as its reviewers see it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ItemInReview {
     #[serde(flatten)]
-    keyset: Keyset,
-    project_id: Option<Uuid>,
-    item_type: Option<String>,
-    uploaded_by: Option<Uuid>,
-    claimed: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Waiting {
-    id: Uuid,
-    r#type: String,
-    title: Option<String>,
-    status: &'static str,
-    submitted_at: Time,
+    item: Item,
+    /// The file name of what was uploaded; a raw text has a title of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    uploaded_by_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_by_id: Option<Uuid>,
+    #[schema(required, value_type = Option<String>)]
+    title: Option<Value>,
+    /// How often it was handed in.
+    round: i32,
+    #[schema(required)]
     claimed_by_id: Option<Uuid>,
+    #[schema(required)]
     claimed_until: Option<Time>,
+    /// Oldest first.
+    rounds: Vec<Round>,
+    /// Oldest first.
+    comments: Vec<Comment>,
 }
 
-struct Row {
-    item_id: Uuid,
-    item_type: String,
-    title: Option<String>,
-    submitter_id: Uuid,
-    submitted_at: Time,
-    claimed_by_id: Option<Uuid>,
-    claimed_until: Option<Time>,
-}
-
-impl From<Row> for Waiting {
-    fn from(row: Row) -> Self {
-        let typed = row.item_type == "raw_text";
-        Self {
-            id: row.item_id,
-            title: row.title,
-            status: "pending_review",
-            submitted_at: row.submitted_at,
-            uploaded_by_id: (!typed).then_some(row.submitter_id),
-            created_by_id: typed.then_some(row.submitter_id),
-            claimed_by_id: row.claimed_by_id,
-            claimed_until: row.claimed_until,
-            r#type: row.item_type,
-        }
-    }
-}
-
-/// `GET /review`: oldest first. Without a project, those of all projects that the caller reviews.
-pub(crate) async fn list(
-    State(api): State<QueryApi>,
-    caller: Caller<Queue>,
-    OriginalUri(uri): OriginalUri,
-    Query(query): Query<QueueQuery>,
-) -> Result<Response, ApiError> {
-    let limit = query.keyset.limit()?;
-    let after = query.keyset.after::<(String, Uuid)>()?;
-    let after = after
-        .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
-        .transpose()?;
-    let item_type = word("item_type", query.item_type.as_deref(), TYPES)?;
-    let claimed = word("claimed", query.claimed.as_deref(), &["me", "none"])?;
-    if let Some(project_id) = query.project_id {
-        let role = role_in(&api.pool, &caller, project_id).await?;
-        caller
-            .verdict(Action::Review, role.as_deref(), false)
-            .check()?;
-    }
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT q.item_id, q.item_type, q.title, q.submitter_id,
-                  q.submitted_at AS "submitted_at!: Time",
-                  CASE WHEN q.claimed_until > $1 THEN q.claimed_by_id END AS claimed_by_id,
-                  CASE WHEN q.claimed_until > $1 THEN q.claimed_until END AS "claimed_until: Time"
-           FROM review_queue q
-           JOIN projects p ON p.id = q.project_id AND NOT p.deleted
-           LEFT JOIN project_members m ON m.project_id = q.project_id AND m.user_id = $2
-           WHERE q.submitted_at IS NOT NULL
-             AND ($3 OR m.role IN ('admin', 'reviewer'))
-             AND ($4::uuid IS NULL OR q.project_id = $4)
-             AND ($5::text IS NULL OR q.item_type = $5)
-             AND ($6::uuid IS NULL OR q.submitter_id = $6)
-             AND CASE $7::text
-                 WHEN 'me' THEN q.claimed_by_id = $2 AND q.claimed_until > $1
-                 WHEN 'none' THEN q.claimed_until IS NULL OR q.claimed_until <= $1
-                 ELSE true END
-             AND ($8::timestamptz IS NULL OR (q.submitted_at, q.item_id) > ($8, $9::uuid))
-           ORDER BY q.submitted_at, q.item_id LIMIT $10::bigint + 1"#,
-        api.clock.now(),
-        caller.id(),
-        caller.is_super_admin(),
-        query.project_id,
-        item_type,
-        query.uploaded_by,
-        claimed,
-        after.map(|after| after.0),
-        after.map(|after| after.1),
-        limit,
-    )
-    .fetch_all(&api.pool)
-    .await?;
-    let place = |row: &Row| (row.submitted_at, row.item_id);
-    Ok(Answer::at(caller.position).page(&uri, limit, rows, place, Waiting::from))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct OneQuery {
+    /// Finds it only if it is of this kind.
+    #[param(inline, value_type = Option<ItemType>)]
     item_type: Option<String>,
 }
 
-#[derive(Serialize)]
+/// From handing in to a decision.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReviewRound)]
 struct Round {
     #[serde(rename = "round")]
     number: i32,
     submitted_at: Time,
+    /// `approve`, `reject`, `request_changes` or `withdrawn`; `null` while it waits.
+    #[schema(required)]
     outcome: Option<String>,
+    #[schema(required)]
     reviewer_id: Option<Uuid>,
+    #[schema(required)]
     feedback: Option<String>,
+    #[schema(required)]
     decided_at: Option<Time>,
+    /// Decisions of this round that were taken back.
+    reverted: Vec<Reversal>,
 }
 
-#[derive(Serialize)]
+/// A decision that was taken back.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevertedDecision)]
+struct Reversal {
+    #[serde(skip)]
+    round: i32,
+    /// `approve`, `reject` or `request_changes`.
+    outcome: String,
+    #[schema(required)]
+    reviewer_id: Option<Uuid>,
+    #[schema(required)]
+    feedback: Option<String>,
+    decided_at: Time,
+    reverted_by_id: Uuid,
+    reverted_at: Time,
+}
+
+/// Said about an item without deciding.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReviewComment)]
 struct Comment {
     id: Uuid,
     round: i32,
     author_id: Uuid,
+    #[schema(required)]
     text: Option<String>,
     created_at: Time,
 }
 
-/// `GET /review/{id}`: an item that was handed in at least once, with its content, feedback and
-/// rounds.
+/// An item that was handed in at least once, with its content, feedback and rounds.
+#[utoipa::path(get, path = "/review/{id}", operation_id = "get_item_in_review", tag = "review",
+    params(("id" = Uuid, Path, description = "The item"), OneQuery),
+    responses((status = 200, body = ItemInReview, headers(("ETag" = String)))))]
 pub(crate) async fn one(
     State(api): State<QueryApi>,
     caller: Caller<Queue>,
@@ -176,18 +127,18 @@ pub(crate) async fn one(
     let (claim, rounds, comments) =
         tokio::try_join!(claim(&api, id), rounds(&api, id), comments(&api, id))?;
     let texts = texts(&api.storage, &mut item).await?;
-    let mut model = full(&item, Some(texts));
-    model
-        .entry("title")
-        .or_insert_with(|| json!(item.original_filename));
-    model.insert("round".to_owned(), json!(item.round));
-    model.insert("claimed_by_id".to_owned(), json!(claim.0));
-    model.insert("claimed_until".to_owned(), json!(claim.1));
-    model.insert("rounds".to_owned(), json!(rounds));
-    model.insert("comments".to_owned(), json!(comments));
-    Ok(Answer::at(caller.position)
-        .version(item.version)
-        .json(model))
+    let (round, version) = (item.round, item.version);
+    let title = (item.item_type != "raw_text").then(|| json!(item.original_filename));
+    let shown = ItemInReview {
+        item: Item::new(&item, texts),
+        title,
+        round,
+        claimed_by_id: claim.0,
+        claimed_until: claim.1,
+        rounds,
+        comments,
+    };
+    Ok(Answer::at(caller.position).version(version).json(shown))
 }
 
 /// Who holds the item until when.
@@ -204,19 +155,45 @@ async fn claim(api: &QueryApi, id: Uuid) -> Result<(Option<Uuid>, Option<Time>),
 }
 
 async fn rounds(api: &QueryApi, id: Uuid) -> Result<Vec<Round>, sqlx::Error> {
-    sqlx::query_as!(
-        Round,
-        r#"SELECT round AS number, submitted_at AS "submitted_at: _", outcome, reviewer_id, feedback,
-                  decided_at AS "decided_at: _"
+    let rows = sqlx::query!(
+        r#"SELECT round, submitted_at AS "submitted_at: Time", outcome, reviewer_id, feedback,
+                  decided_at AS "decided_at: Time"
            FROM review_rounds WHERE item_id = $1 ORDER BY round DESC LIMIT 200"#,
         id,
     )
+    .fetch_all(&api.pool);
+    let (rows, mut reversals) = tokio::try_join!(rows, reversals(api, id))?;
+    let mut rounds: Vec<Round> = rows
+        .into_iter()
+        .map(|row| Round {
+            number: row.round,
+            submitted_at: row.submitted_at,
+            outcome: row.outcome,
+            reviewer_id: row.reviewer_id,
+            feedback: row.feedback,
+            decided_at: row.decided_at,
+            reverted: reversals
+                .extract_if(.., |reversal| reversal.round == row.round)
+                .collect(),
+        })
+        .collect();
+    rounds.reverse();
+    Ok(rounds)
+}
+
+/// The newest decisions that were taken back, oldest first.
+async fn reversals(api: &QueryApi, id: Uuid) -> Result<Vec<Reversal>, sqlx::Error> {
+    let mut reversals = sqlx::query_as!(
+        Reversal,
+        r#"SELECT round, outcome, reviewer_id, feedback, decided_at AS "decided_at: _",
+                  reverted_by_id, reverted_at AS "reverted_at: _"
+           FROM review_reversals WHERE item_id = $1 ORDER BY version DESC LIMIT 200"#,
+        id,
+    )
     .fetch_all(&api.pool)
-    .await
-    .map(|mut rounds| {
-        rounds.reverse();
-        rounds
-    })
+    .await?;
+    reversals.reverse();
+    Ok(reversals)
 }
 
 async fn comments(api: &QueryApi, id: Uuid) -> Result<Vec<Comment>, sqlx::Error> {

@@ -4,7 +4,7 @@ use crate::{
     QueryApi,
     answer::Answer,
     caller::{Access, Account, Caller},
-    parameters::{containing, descending, flag, word},
+    parameters::{Order, containing, descending, flag, word},
     written::Time,
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -13,10 +13,39 @@ use http_kit::{
     paging::{Numbered, PageMeta},
 };
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// `GET /auth/me`.
+/// What an account may do everywhere.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the words in `global_role`")]
+pub(crate) enum GlobalRole {
+    User,
+    SuperAdmin,
+}
+
+/// The caller's own account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me, example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11",
+    "email": "amina@example.org", "name": "Amina", "is_verified": true, "global_role": "user",
+    "created_at": "2026-01-15T10:30:00Z", "updated_at": "2026-01-15T10:30:00Z"}))]
+pub(crate) struct Me {
+    id: Uuid,
+    #[schema(required)]
+    email: Option<String>,
+    #[schema(required)]
+    name: Option<String>,
+    is_verified: bool,
+    #[schema(value_type = GlobalRole)]
+    global_role: String,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// Tells the caller who they are.
+#[utoipa::path(get, path = "/auth/me", operation_id = "read_own_account", tag = "accounts",
+    responses((status = 200, body = Me)))]
 pub(crate) async fn me(caller: Caller<Access>) -> Response {
     let Account {
         id,
@@ -38,76 +67,74 @@ pub(crate) async fn me(caller: Caller<Access>) -> Response {
     })
 }
 
-#[derive(Serialize)]
-struct Me {
+/// An account as administrators see it.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11",
+    "email": "amina@example.org", "name": null, "is_verified": true, "global_role": "user",
+    "suspended": false, "created_at": "2026-01-15T10:30:00Z",
+    "updated_at": "2026-01-15T10:30:00Z"}))]
+pub(crate) struct User {
     id: Uuid,
+    #[schema(required)]
     email: Option<String>,
+    #[schema(required)]
     name: Option<String>,
     is_verified: bool,
+    #[schema(value_type = GlobalRole)]
     global_role: String,
+    suspended: bool,
     created_at: Time,
     updated_at: Time,
 }
 
-#[derive(Serialize)]
-struct User {
-    #[serde(flatten)]
-    me: Me,
-    suspended: bool,
+/// What a list of accounts is sorted by.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the words of `sort_by`")]
+enum UserSort {
+    CreatedAt,
+    UpdatedAt,
+    Email,
+    Name,
 }
 
-struct UserRow {
-    id: Uuid,
-    email: Option<String>,
-    name: Option<String>,
-    is_verified: bool,
-    global_role: String,
-    suspended: bool,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        Self {
-            me: Me {
-                id: row.id,
-                email: row.email,
-                name: row.name,
-                is_verified: row.is_verified,
-                global_role: row.global_role,
-                created_at: row.created_at.into(),
-                updated_at: row.updated_at.into(),
-            },
-            suspended: row.suspended,
-        }
-    }
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     #[serde(flatten)]
+    #[param(ignore)]
     page: Numbered,
+    /// Stands somewhere in the address or the name, in any case.
+    #[param(max_length = 300)]
     q: Option<String>,
+    /// With this role alone.
+    #[param(inline, value_type = Option<GlobalRole>)]
     role: Option<String>,
+    /// Those whose address was proved, or those whose was not.
+    #[param(value_type = Option<bool>)]
     verified: Option<String>,
+    #[param(inline, value_type = Option<UserSort>)]
     sort_by: Option<String>,
+    #[param(inline, value_type = Option<Order>)]
     order: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Page {
+/// A page of accounts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserPage)]
+pub(crate) struct Page {
     data: Vec<User>,
     meta: PageMeta,
 }
 
-/// `GET /admin/users`, also `GET /users`.
+/// Lists the accounts that were not closed.
+#[utoipa::path(get, path = "/admin/users", operation_id = "list_users", tag = "users",
+    params(Numbered, ListQuery), responses((status = 200, body = Page)))]
 pub(crate) async fn list(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    caller.must_administer()?;
     let page = query.page.page()?;
     let sort_by = word(
         "sort_by",
@@ -120,10 +147,10 @@ pub(crate) async fn list(
                   created_at AS "created_at!", updated_at AS "updated_at!", total AS "total!"
            FROM (
                SELECT u.*, count(*) OVER () AS total,
-                      CASE $6 WHEN 'updated_at' THEN to_char(updated_at, 'YYYYMMDDHH24MISSUS')
+                      CASE $6 WHEN 'updated_at' THEN to_char(updated_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS')
                               WHEN 'email' THEN lower(email)
                               WHEN 'name' THEN lower(name)
-                              ELSE to_char(created_at, 'YYYYMMDDHH24MISSUS') END AS sorted
+                              ELSE to_char(created_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS') END AS sorted
                FROM users u
                WHERE NOT deactivated
                  AND ($1::text IS NULL OR email ILIKE $1 OR name ILIKE $1)
@@ -148,18 +175,18 @@ pub(crate) async fn list(
         // Beyond the last page there is no row to count with.
         None => count(&api, &query).await?,
     };
-    let users = rows.into_iter().map(|row| UserRow {
+    let users = rows.into_iter().map(|row| User {
         id: row.id,
         email: row.email,
         name: row.name,
         is_verified: row.is_verified,
         global_role: row.global_role,
         suspended: row.suspended,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
+        created_at: row.created_at.into(),
+        updated_at: row.updated_at.into(),
     });
     Ok(Answer::at(caller.position).json(Page {
-        data: users.map(User::from).collect(),
+        data: users.collect(),
         meta: page.meta(total),
     }))
 }
@@ -179,17 +206,20 @@ async fn count(api: &QueryApi, query: &ListQuery) -> Result<i64, ApiError> {
     .await?)
 }
 
-/// `GET /admin/users/{id}`, also `GET /users/{id}`.
+/// Reads an account that was not closed.
+#[utoipa::path(get, path = "/admin/users/{id}", operation_id = "read_user", tag = "users",
+    params(("id" = Uuid, Path, description = "The account.")),
+    responses((status = 200, body = User), (status = 404, description = "`USER_NOT_FOUND`")))]
 pub(crate) async fn one(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
     Path(id): Path<Uuid>,
 ) -> Result<Response, ApiError> {
-    caller.must_administer()?;
-    let row = sqlx::query_as!(
-        UserRow,
-        "SELECT id, email, name, is_verified, global_role, suspended, created_at, updated_at
-         FROM users WHERE id = $1 AND NOT deactivated",
+    let user = sqlx::query_as!(
+        User,
+        r#"SELECT id, email, name, is_verified, global_role, suspended,
+                  created_at AS "created_at: _", updated_at AS "updated_at: _"
+           FROM users WHERE id = $1 AND NOT deactivated"#,
         id,
     )
     .fetch_optional(&api.pool)
@@ -201,5 +231,5 @@ pub(crate) async fn one(
             "There is no such user.",
         )
     })?;
-    Ok(Answer::at(caller.position).json(User::from(row)))
+    Ok(Answer::at(caller.position).json(user))
 }

@@ -1,12 +1,14 @@
 //! How values are written in JSON: times in UTC with a `Z` and up to microseconds, seconds to the
 //! millisecond.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
 
 /// A point in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-01-15T10:30:00.123456Z")]
 #[sqlx(transparent)]
 pub(crate) struct Time(pub OffsetDateTime);
 
@@ -30,6 +32,16 @@ impl From<OffsetDateTime> for Time {
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text())
+    }
+}
+
+/// As it stands in a cursor.
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        OffsetDateTime::parse(&text, &Rfc3339)
+            .map(Self)
+            .map_err(D::Error::custom)
     }
 }
 

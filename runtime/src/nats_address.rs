@@ -68,8 +68,15 @@ fn one(text: &str) -> Result<(String, NatsCredentials), String> {
         .rsplit_once('@')
         .map_or((None, rest), |(u, h)| (Some(u), h));
     let host = host.trim_end_matches('/');
-    if host.is_empty() || host.contains(['/', ' ', '@']) {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    if name.is_empty() || host.contains(['/', ' ', '@', '?', '#']) {
         return Err("it names no host".to_owned());
+    }
+    if port.is_some_and(|port| port.parse::<u16>().ok().is_none_or(|port| port == 0)) {
+        return Err("its port must be a number from 1 to 65535".to_owned());
     }
     let credentials = match user.map(|user| user.split_once(':')) {
         None => NatsCredentials::None,
@@ -119,7 +126,17 @@ mod tests {
 
     #[test]
     fn what_names_no_server_is_refused() {
-        for bad in ["", ",", "http://a", "nats://", "nats://u@", "nats://a/b"] {
+        for bad in [
+            "",
+            ",",
+            "http://a",
+            "nats://",
+            "nats://u@",
+            "nats://a/b",
+            "nats://a:b",
+            "nats://:4222",
+            "nats://a:65536",
+        ] {
             assert!(NatsAddress::parse(bad).is_err(), "{bad}");
         }
     }

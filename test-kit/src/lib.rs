@@ -6,6 +6,7 @@ mod home;
 mod mail;
 mod nats;
 mod postgres;
+mod s3;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use home::Home;
 pub use mail::{Mail, MailCatcher, MailMode};
 pub use nats::{TestNats, nats};
 pub use postgres::{TestDatabase, empty_database, postgres};
+pub use s3::{TestS3, s3};
 
 /// The directory with sample documents and recordings, where there is one: `ALTA_FIXTURES`, else
 /// `../shared/fixtures` beside the workspace.

@@ -6,42 +6,63 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use command_api::SuperAdmin;
+use http_kit::ApiError;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use runtime::{config::Config, secret::SecretString, telemetry};
 
 use crate::{parts::World, servers::ForOneCommand, shown};
 
-/// Makes the account. Where no `alta up` has the private servers, they are started for this.
+/// Makes the account, or promotes the one that has the address and the password. Where no `alta up` has the private servers, they are started for this.
 pub(crate) async fn create(config: Config, email: &str) -> Result<()> {
     let password = password()?;
     let metrics = telemetry::init(&config.logging)?;
     let servers = ForOneCommand::start(&config).await?;
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
-    let made = ensure(&world, email, &password).await;
+    let made = make(&world, email, &password).await;
     servers.stop().await;
-    if !made? {
-        bail!("{email} has an account already: nothing was changed");
+    match made? {
+        SuperAdmin::Made => shown::line(&format!("{email} is a super admin")),
+        SuperAdmin::Promoted => shown::line(&format!(
+            "{email} had an account with this password: it is a super admin now"
+        )),
+        SuperAdmin::AlreadyThere => bail!("{email} is a super admin already: nothing was changed"),
+        SuperAdmin::LeftAlone => bail!(
+            "{email} has an account already, with another password, or suspended or closed: \
+             nothing was changed"
+        ),
     }
-    shown::line(&format!("{email} is a super admin"));
     Ok(())
 }
 
-/// Makes the account unless the address has one; says whether it did.
-pub(crate) async fn ensure(world: &World, email: &str, password: &SecretString) -> Result<bool> {
+async fn make(world: &World, email: &str, password: &SecretString) -> Result<SuperAdmin> {
+    let (api, _) = world.command_side()?;
+    let made = api.make_super_admin(email, password.expose()).await;
+    made.map_err(in_words)
+}
+
+/// Makes the account unless the address has one.
+pub(crate) async fn ensure(
+    world: &World,
+    email: &str,
+    password: &SecretString,
+) -> Result<SuperAdmin> {
     let (api, _) = world.command_side()?;
     let made = api.ensure_super_admin(email, password.expose()).await;
-    made.map_err(|error| {
-        let details = error
-            .details()
-            .iter()
-            .map(|(field, why)| format!("{field} {}", why.join(", ")));
-        let details: Vec<String> = details.collect();
-        if details.is_empty() {
-            anyhow!("{error}")
-        } else {
-            anyhow!(details.join("; "))
-        }
-    })
+    made.map_err(in_words)
+}
+
+fn in_words(error: ApiError) -> anyhow::Error {
+    let details = error
+        .details()
+        .iter()
+        .map(|(field, why)| format!("{field} {}", why.join(", ")));
+    let details: Vec<String> = details.collect();
+    if details.is_empty() {
+        anyhow!(error)
+    } else {
+        anyhow!(details.join("; "))
+    }
 }
 
 /// Reads it from standard input; at a terminal, asks for it and does not show it.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use runtime::{config::Config, secret::SecretString};
 
 use crate::{
-    data_dir, database,
+    data_dir, database, preflight,
     servers::{Places, Servers},
     shown,
 };
@@ -12,6 +12,7 @@ use crate::{
 /// Works on the configured database; else on the private one, which is started for this when no
 /// `alta up` has it.
 pub(crate) async fn run(config: Config, down: Option<u32>) -> Result<()> {
+    preflight::database(&config.database).await?;
     if let Some(url) = &config.database.url {
         return migrate(url, down).await;
     }

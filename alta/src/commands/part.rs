@@ -12,6 +12,7 @@ use crate::{
     database::{self, Role},
     http::Listener,
     parts::World,
+    preflight::{self, Files},
     servers::Places,
     shown,
     supervisor::{Part, Running, stop_all},
@@ -38,6 +39,13 @@ impl Which {
             Self::Relay => "relay",
             Self::Projectors => "projectors",
             Self::Processors(_) => "processors",
+        }
+    }
+
+    fn files(&self) -> Files {
+        match self {
+            Self::CommandApi | Self::Processors(_) => Files::Kept,
+            Self::QueryApi | Self::Relay | Self::Projectors => Files::Read,
         }
     }
 
@@ -73,6 +81,10 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
     let metrics = telemetry::init(&config.logging)?;
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
+    tokio::select! {
+        checked = preflight::check(&config, which.files()) => checked?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
     database::migrated(&places.database, &shutdown).await?;
     if shutdown.is_cancelled() {
         return Ok(());

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use command_api::SuperAdmin;
 use runtime::{config::Config, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use crate::{
     gateway::Gateway,
     http::Listener,
     parts::World,
+    preflight::{self, Files},
     servers::Servers,
     shown,
     supervisor::{Part, Running, stop_all},
@@ -29,7 +31,11 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let metrics = telemetry::init(&config.logging)?;
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
-    let gateway = Gateway::new(World::starting(&config, &metrics));
+    tokio::select! {
+        checked = preflight::check(&config, Files::Kept) => checked?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    let gateway = Gateway::new(World::starting(&config, &metrics)?);
     let web = web(&listener, &gateway)?;
     let started = tokio::select! {
         started = Servers::start(&config) => started?,
@@ -96,8 +102,13 @@ async fn first_admin(world: &World) -> Result<()> {
     let made = admin::ensure(world, &first.email, &first.password)
         .await
         .context("SUPER_ADMIN_EMAIL or SUPER_ADMIN_PASSWORD cannot be used")?;
-    if made {
-        shown::part("super admin", "made");
+    match made {
+        SuperAdmin::Made => shown::part("super admin", "made"),
+        SuperAdmin::AlreadyThere | SuperAdmin::Promoted => {}
+        SuperAdmin::LeftAlone => tracing::warn!(
+            "SUPER_ADMIN_EMAIL has an account that is no active super admin, and it is left as it \
+             is; `alta admin create` promotes it, given its password"
+        ),
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use domain::{User, user::UserCommand};
 use event_store::{Also, Appended, EndSessions};
 use http_kit::ApiError;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,14 +24,22 @@ use crate::{
 /// How often it is looked again whether the proved password is still the account's.
 const ATTEMPTS: u32 = 5;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasswordChange, example = json!({"current_password": "a good long password",
+    "new_password": "another good one"}))]
 pub(super) struct Request {
+    #[schema(value_type = String, format = Password, write_only)]
     #[serde(deserialize_with = "secret")]
     current_password: Zeroizing<String>,
+    #[schema(value_type = String, format = Password, write_only, min_length = 8, max_length = 128)]
     #[serde(deserialize_with = "secret")]
     new_password: Zeroizing<String>,
 }
 
+/// Sets a new password, for who knows the old one; ends all other sessions.
+#[utoipa::path(post, path = "/auth/change-password", operation_id = "change_password",
+    tag = "accounts", request_body = Request, responses((status = 204),
+        (status = 401, description = "`INVALID_CREDENTIALS`, `UNAUTHENTICATED`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,

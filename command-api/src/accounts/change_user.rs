@@ -1,35 +1,49 @@
 //! `PUT /admin/users/{id}`: name, global role, suspension.
 
 use axum::{extract::State, http::StatusCode};
-use domain::{GlobalRole, User, user::UserCommand};
-use event_store::{Also, Context, EndSessions};
+use cqrs_es::Aggregate;
+use domain::{
+    GlobalRole, User,
+    user::{Standing, UserCommand, UserError},
+};
+use event_store::{Also, EndSessions};
 use http_kit::Path;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{account, not_oneself};
+use super::{GlobalRoleWord, account};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::Bearer,
     checks::{Checks, given},
     dispatch::Refusal,
-    idempotency::{Fill, Sent, StoreKey, keep},
+    idempotency::{Fill, Sent, keep},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UserChange, example = json!({"name": "Amina B.", "suspended": true}))]
 #[expect(
     clippy::option_option,
     reason = "absent, null and present are three things"
 )]
 pub(super) struct Request {
+    #[schema(value_type = Option<String>, max_length = 200)]
     #[serde(default, deserialize_with = "given")]
     name: Option<Option<String>>,
+    #[schema(inline, value_type = Option<GlobalRoleWord>)]
     global_role: Option<GlobalRole>,
     suspended: Option<bool>,
 }
 
+/// Sets name, global role and suspension of an account; what is absent stays as it is.
+#[utoipa::path(put, path = "/admin/users/{id}", operation_id = "change_user", tag = "users",
+    params(("id" = Uuid, Path, description = "The account.")), request_body = Request,
+    responses((status = 200, body = ref("#/components/schemas/User")),
+        (status = 404, description = "`USER_NOT_FOUND`"),
+        (status = 409, description = "`OWN_ACCOUNT`: another super admin must do it")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -38,115 +52,99 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    caller.must_administer()?;
-    let commands = commands(&api, sent.body)?;
-    if commands.iter().any(takes_rights_away) {
-        not_oneself(&caller, user_id)?;
-    }
-    let context = caller.context();
+    let change = checked(&api, sent.body)?;
     let before = api.store.load::<User>(user_id).await?.aggregate;
-    if before.standing().is_none() {
-        return Err(domain::user::UserError::UserNotFound.refusal().into());
-    }
-    let rights = |command: &UserCommand| !matches!(command, UserCommand::ChangeProfile { .. });
-    let rights = commands.iter().any(rights);
-    let mut last_row = None;
-    for command in commands {
-        let appended = one(&api, user_id, command, &context).await?;
-        last_row = last_row.max(appended);
-    }
-    let answer = answer(&api, user_id, &context).await?;
-    let position = if rights {
-        let applied = api.rights_applied("user", user_id, last_row, &context.request_id);
-        Some(applied.await?)
-    } else {
-        api.position(last_row).await
-    };
-    remember(&api, &key, &answer, user_id, &context).await?;
-    Ok(answer.at(position))
-}
+    let before = before.standing().ok_or(UserError::UserNotFound);
+    let before = before.map_err(Refusal::refusal)?;
 
-/// Keeps the answer, but not who it is about.
-async fn remember(
-    api: &CommandApi,
-    key: &StoreKey,
-    answer: &Answer,
-    user_id: Uuid,
-    context: &Context,
-) -> Result<(), Stop> {
-    let mut body = answer.body.clone();
-    if let Some(body) = &mut body {
-        body["email"] = Value::Null;
-        body["name"] = Value::Null;
-    }
+    let (status, context) = (StatusCode::OK, caller.context());
+    let rights = change.global_role.is_some() || change.suspended.is_some();
     let fill = Fill::Account {
         user_id,
         request_id: context.request_id.clone(),
+        rights,
     };
-    if let Some(kept) = keep(key, answer.status, body.as_ref(), fill) {
-        api.store.remember_answer(&kept).await?;
-    }
-    Ok(())
-}
-
-const fn takes_rights_away(command: &UserCommand) -> bool {
-    matches!(
-        command,
-        UserCommand::Suspend
-            | UserCommand::ChangeGlobalRole {
-                global_role: GlobalRole::User
-            }
-    )
-}
-
-fn commands(api: &CommandApi, request: Request) -> Result<Vec<UserCommand>, Stop> {
-    let mut checks = Checks::default();
-    let name = request
-        .name
-        .map(|name| checks.optional_line("name", name, api.limits.name_chars));
-    checks.finish()?;
-    let suspension = |suspended| {
-        if suspended {
-            UserCommand::Suspend
-        } else {
-            UserCommand::Reinstate
-        }
-    };
-    let role = |global_role| UserCommand::ChangeGlobalRole { global_role };
-    let commands = [
-        name.map(|name| UserCommand::ChangeProfile { name }),
-        request.global_role.map(role),
-        request.suspended.map(suspension),
-    ];
-    Ok(commands.into_iter().flatten().collect())
-}
-
-async fn one(
-    api: &CommandApi,
-    user_id: Uuid,
-    command: UserCommand,
-    context: &Context,
-) -> Result<Option<event_store::RowId>, Stop> {
+    // A reinstatement too: a session that a suspension overtook must not come back to life.
+    let ends_sessions = change.suspended.is_some();
     let also = Also {
-        end_sessions: matches!(command, UserCommand::Suspend).then(|| EndSessions {
+        idempotency: keep(&key, status, Some(&change.expected(before)), fill),
+        end_sessions: ends_sessions.then(|| EndSessions {
             user_id,
             except: None,
             at: api.clock.now(),
         }),
         ..Also::default()
     };
-    Ok(api
-        .carry_out::<User>(user_id, command, context, also)
-        .await?
-        .last_row)
+    let takes_rights = change.takes_rights();
+    let command = change.command();
+    let appended = if takes_rights {
+        let taken = api.take_rights(&caller, user_id, command, &context, also);
+        taken.await?
+    } else {
+        let changed = api.carry_out::<User>(user_id, command, &context, also);
+        changed.await?
+    };
+    let mut body = appended.aggregate.standing().map(account);
+    if let Some(body) = &mut body {
+        api.fill_times(body, User::TYPE, user_id, &context).await?;
+    }
+    if rights {
+        return api
+            .answer_once_applied(status, body, user_id, &appended)
+            .await;
+    }
+    Ok(api.answer(status, body, &appended).await)
 }
 
-async fn answer(api: &CommandApi, user_id: Uuid, context: &Context) -> Result<Answer, Stop> {
-    let user = api.store.load::<User>(user_id).await?.aggregate;
-    let standing = user
-        .standing()
-        .ok_or_else(|| domain::user::UserError::UserNotFound.refusal())?;
-    let mut body = account(standing);
-    api.fill_times(&mut body, "user", user_id, context).await?;
-    Ok(Answer::new(StatusCode::OK, Some(body)))
+/// What is to change; `None` leaves as it is.
+struct Change {
+    #[expect(
+        clippy::option_option,
+        reason = "left as it is, removed, or set: the command's three cases"
+    )]
+    name: Option<Option<String>>,
+    global_role: Option<GlobalRole>,
+    suspended: Option<bool>,
+}
+
+impl Change {
+    fn takes_rights(&self) -> bool {
+        self.suspended == Some(true) || self.global_role == Some(GlobalRole::User)
+    }
+
+    /// What the answer will say, if nobody else changes the account at this moment; who it is about
+    /// is filled in when it is given again.
+    fn expected(&self, before: &Standing) -> Value {
+        let mut body = account(before);
+        body["email"] = Value::Null;
+        body["name"] = Value::Null;
+        if let Some(global_role) = self.global_role {
+            body["global_role"] = json!(global_role);
+        }
+        if let Some(suspended) = self.suspended {
+            body["suspended"] = json!(suspended);
+        }
+        body
+    }
+
+    fn command(self) -> UserCommand {
+        UserCommand::Change {
+            name: self.name,
+            global_role: self.global_role,
+            suspended: self.suspended,
+        }
+    }
+}
+
+fn checked(api: &CommandApi, request: Request) -> Result<Change, Stop> {
+    let mut checks = Checks::default();
+    let name = request
+        .name
+        .map(|name| checks.optional_line("name", name, api.limits.name_chars));
+    checks.finish()?;
+    Ok(Change {
+        name,
+        global_role: request.global_role,
+        suspended: request.suspended,
+    })
 }

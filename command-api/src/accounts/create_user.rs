@@ -1,5 +1,4 @@
-//! `POST /admin/users`: an account for somebody else, whose address an administrator vouches for;
-//! and the first super admin, whom nobody can make.
+//! `POST /admin/users`: an account for somebody else, whose address an administrator vouches for.
 
 use axum::{extract::State, http::StatusCode};
 use domain::{GlobalRole, User, user::UserCommand};
@@ -7,39 +6,51 @@ use event_store::{Also, Appended, Context};
 use http_kit::ApiError;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    account, email,
+    GlobalRoleWord, account, email,
     passwords::{acceptable, secret},
 };
 use crate::{
     CommandApi,
-    answer::{Answer, Stop, store_failed},
+    answer::{Answer, Stop},
     caller::Bearer,
     checks::Checks,
     idempotency::{Fill, Sent, StoreKey, keep},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewUser, example = json!({"email": "amina@example.org",
+    "password": "a good long password", "name": "Amina", "global_role": "user"}))]
 pub(super) struct Request {
-    email: String,
+    #[schema(format = Email, max_length = 254)]
+    pub email: String,
+    #[schema(value_type = String, format = Password, write_only, min_length = 8, max_length = 128)]
     #[serde(deserialize_with = "secret")]
-    password: Zeroizing<String>,
-    name: Option<String>,
-    global_role: Option<GlobalRole>,
+    pub password: Zeroizing<String>,
+    #[schema(max_length = 200)]
+    pub name: Option<String>,
+    #[schema(inline, value_type = Option<GlobalRoleWord>)]
+    pub global_role: Option<GlobalRole>,
 }
 
 /// An account to be made.
-struct NewUser {
-    user_id: Uuid,
+pub(super) struct NewUser {
+    pub user_id: Uuid,
     address: String,
     password: Zeroizing<String>,
     name: Option<String>,
     global_role: GlobalRole,
 }
 
+/// Makes an account for somebody else, whose address counts as proved.
+#[utoipa::path(post, path = "/admin/users", operation_id = "create_user", tag = "users",
+    request_body = Request, responses(
+        (status = 201, body = ref("#/components/schemas/User")),
+        (status = 409, description = "`EMAIL_TAKEN`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -47,7 +58,6 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    caller.must_administer()?;
     let user = api.checked(sent.body)?;
     let context = caller.context();
     let appended = api.register_verified(user, &context, &key).await?;
@@ -64,42 +74,28 @@ pub(super) async fn handle(
     Ok(api.answer(StatusCode::CREATED, Some(body), &appended).await)
 }
 
-impl CommandApi {
-    /// Makes an account with all rights, unless the address has one already; says whether it did.
-    ///
-    /// # Errors
-    /// 422 for an address or a password that cannot be accepted, 5xx when the store fails.
-    pub async fn ensure_super_admin(&self, email: &str, password: &str) -> Result<bool, ApiError> {
-        if self
-            .store
-            .user_with_address(email)
-            .await
-            .map_err(store_failed)?
-            .is_some()
-        {
-            return Ok(false);
-        }
-        let user = self.checked(Request {
-            email: email.to_owned(),
-            password: Zeroizing::new(password.to_owned()),
-            name: None,
-            global_role: Some(GlobalRole::SuperAdmin),
-        })?;
-        let request_id = self.ids.next().to_string();
-        let context = Context {
-            actor_user_id: Some(user.user_id),
-            correlation_id: request_id.clone(),
-            request_id,
-            ..Context::default()
-        };
-        match self.register_verified(user, &context, &None).await {
-            Ok(_) => Ok(true),
-            Err(Stop::Refused(error)) if error.code() == "EMAIL_TAKEN" => Ok(false),
-            Err(stop) => Err(stop.refusal()),
-        }
+/// Whether an account with this address and password could be made.
+///
+/// # Errors
+/// `email` or `password`, and what is wrong with it.
+pub fn may_sign_in(address: &str, password: &str) -> Result<(), (&'static str, &'static str)> {
+    let mut checks = Checks::default();
+    let address = email(&mut checks, address);
+    if checks.finish().is_err() {
+        return Err(("email", "is not a valid e-mail address"));
     }
+    let mut checks = Checks::default();
+    acceptable(&mut checks, "password", password, Some(&address));
+    checks.finish().map_err(|_| {
+        (
+            "password",
+            "must have 8 to 128 characters and not be easy to guess",
+        )
+    })
+}
 
-    fn checked(&self, request: Request) -> Result<NewUser, ApiError> {
+impl CommandApi {
+    pub(super) fn checked(&self, request: Request) -> Result<NewUser, ApiError> {
         let mut checks = Checks::default();
         let address = email(&mut checks, &request.email);
         acceptable(&mut checks, "password", &request.password, Some(&address));
@@ -114,7 +110,7 @@ impl CommandApi {
         })
     }
 
-    async fn register_verified(
+    pub(super) async fn register_verified(
         &self,
         user: NewUser,
         context: &Context,
@@ -134,6 +130,7 @@ impl CommandApi {
         let fill = Fill::Account {
             user_id,
             request_id: context.request_id.clone(),
+            rights: false,
         };
         let also = Also {
             idempotency: keep(key, StatusCode::CREATED, Some(&kept), fill),

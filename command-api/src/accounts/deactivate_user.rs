@@ -1,12 +1,11 @@
 //! `DELETE /admin/users/{id}`: closes an account; its history stays.
 
 use axum::{extract::State, http::StatusCode};
-use domain::{User, user::UserCommand};
+use domain::user::UserCommand;
 use event_store::{Also, EndSessions};
 use http_kit::Path;
 use uuid::Uuid;
 
-use super::not_oneself;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -14,6 +13,11 @@ use crate::{
     idempotency::{Bare, Fill, keep},
 };
 
+/// Closes an account; its history stays, and so does its claim to the address.
+#[utoipa::path(delete, path = "/admin/users/{id}", operation_id = "deactivate_user", tag = "users",
+    params(("id" = Uuid, Path, description = "The account.")), responses((status = 204),
+        (status = 404, description = "`USER_NOT_FOUND`"),
+        (status = 409, description = "`OWN_ACCOUNT`: another super admin must do it")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -22,8 +26,6 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(bare.key, &caller.identity()).await?;
-    caller.must_administer()?;
-    not_oneself(&caller, user_id)?;
     let status = StatusCode::NO_CONTENT;
     let context = caller.context();
     let rights = Fill::Rights {
@@ -40,8 +42,9 @@ pub(super) async fn handle(
         }),
         ..Also::default()
     };
+    let command = UserCommand::Deactivate;
     let appended = api
-        .carry_out::<User>(user_id, UserCommand::Deactivate, &context, also)
+        .take_rights(&caller, user_id, command, &context, also)
         .await?;
     api.answer_once_applied(status, None, user_id, &appended)
         .await

@@ -3,56 +3,106 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::User;
-use http_kit::{ApiError, Json, JsonOrForm};
+use http_kit::ApiError;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{passwords::secret, refusal::invalid_credentials};
+use super::{passwords::secret, refusal::invalid_credentials, sessions::TokenPair};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
+    idempotency::{Key, Sent, SentForm},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"email": "amina@example.org", "password": "a good long password"}))]
 pub(super) struct Login {
     email: String,
+    #[schema(value_type = String, format = Password, write_only)]
     #[serde(deserialize_with = "secret")]
     password: Zeroizing<String>,
 }
 
 /// The password grant of OAuth 2.
-#[derive(Deserialize)]
-pub(super) struct Grant {
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"grant_type": "password", "username": "amina@example.org",
+    "password": "a good long password"}))]
+pub(super) struct PasswordGrant {
+    /// `password`, which is meant without it too.
+    #[schema(pattern = "^password$")]
+    grant_type: Option<String>,
+    /// The e-mail address.
     username: String,
+    #[schema(value_type = String, format = Password, write_only)]
     #[serde(deserialize_with = "secret")]
     password: Zeroizing<String>,
 }
 
+/// Signs in: a pair of tokens for an address and its password.
+#[utoipa::path(post, path = "/auth/login", operation_id = "login", tag = "accounts",
+    request_body = Login, responses((status = 200, body = TokenPair),
+        (status = 401, description = "`INVALID_CREDENTIALS`"),
+        (status = 403, description = "`EMAIL_NOT_VERIFIED`, `ACCOUNT_SUSPENDED`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
-    Json(login): Json<Login>,
+    sent: Sent<Login>,
 ) -> Result<Answer, Stop> {
-    sign_in(&api, &login.email, login.password).await
+    let Login { email, password } = sent.body;
+    sign_in(&api, &email, password, sent.key).await
 }
 
+/// Signs in as OAuth 2 does it: the password grant, as JSON or as a form.
+#[utoipa::path(post, path = "/auth/token", operation_id = "issue_token", tag = "accounts",
+    request_body(content((PasswordGrant = "application/json"),
+        (PasswordGrant = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = TokenPair),
+        (status = 400, description = "`UNSUPPORTED_GRANT_TYPE`"),
+        (status = 401, description = "`INVALID_CREDENTIALS`"),
+        (status = 403, description = "`EMAIL_NOT_VERIFIED`, `ACCOUNT_SUSPENDED`")))]
 pub(super) async fn handle_token(
     State(api): State<CommandApi>,
-    JsonOrForm(grant): JsonOrForm<Grant>,
+    sent: SentForm<PasswordGrant>,
 ) -> Result<Answer, Stop> {
-    sign_in(&api, &grant.username, grant.password).await
+    let PasswordGrant {
+        grant_type,
+        username,
+        password,
+    } = sent.body;
+    if grant_type.is_some_and(|grant_type| grant_type != "password") {
+        return Err(unsupported_grant_type().into());
+    }
+    sign_in(&api, &username, password, sent.key).await
 }
 
+/// Opens a session, or gives again what the same request opened before: but only once the password
+/// was proved, as whoever does not know it must not learn anything from an idempotency key.
 async fn sign_in(
     api: &CommandApi,
     address: &str,
     password: Zeroizing<String>,
+    key: Option<Key>,
 ) -> Result<Answer, Stop> {
     let user_id = api.store.user_with_address(address).await?;
     let hash = password_hash(api, user_id).await?;
     let right = api.passwords.verify(password, hash.clone()).await?;
     let proved = user_id.zip(hash).filter(|_| right);
     let (user_id, hash) = proved.ok_or_else(invalid_credentials)?;
+    must_be_active(api, user_id).await?;
+    let key = api.begin(key, &user_id.to_string()).await?;
+    let opened = api.open_session(user_id, &hash, &key).await?;
+    let (session_id, pair) = opened.ok_or_else(invalid_credentials)?;
+    // A suspension meanwhile ended the sessions that it saw; if it did not see this one, it is seen
+    // here.
+    if let Err(stop) = must_be_active(api, user_id).await {
+        api.end_session(session_id).await?;
+        return Err(stop);
+    }
+    Ok(Answer::new(StatusCode::OK, Some(pair)))
+}
+
+async fn must_be_active(api: &CommandApi, user_id: Uuid) -> Result<(), Stop> {
     let user = api.store.load::<User>(user_id).await?.aggregate;
     let standing = user.standing().ok_or_else(invalid_credentials)?;
     if standing.suspended {
@@ -62,9 +112,14 @@ async fn sign_in(
         let words = "The e-mail address of this account was not verified yet.";
         return Err(forbidden("EMAIL_NOT_VERIFIED", words).into());
     }
-    let pair = api.open_session(user_id, &hash).await?;
-    let pair = pair.ok_or_else(invalid_credentials)?;
-    Ok(Answer::new(StatusCode::OK, Some(pair)))
+    Ok(())
+}
+
+/// 400: another grant of OAuth 2.
+fn unsupported_grant_type() -> ApiError {
+    let words = "The only grant type is password.";
+    ApiError::new(StatusCode::BAD_REQUEST, "UNSUPPORTED_GRANT_TYPE", words)
+        .with_detail("grant_type", "must be password")
 }
 
 fn forbidden(code: &'static str, message: &'static str) -> ApiError {

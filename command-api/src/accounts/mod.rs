@@ -1,5 +1,6 @@
 //! Accounts: making them, proving addresses, signing in and out, passwords, administration.
 
+mod administration;
 mod change_password;
 mod change_user;
 mod common_passwords;
@@ -9,6 +10,7 @@ mod email_address;
 mod forgot_password;
 mod login;
 mod logout;
+mod mail_request;
 pub(crate) mod passwords;
 mod refresh;
 mod refusal;
@@ -16,43 +18,50 @@ mod register;
 mod resend_verification;
 mod reset_password;
 mod sessions;
+mod super_admin;
 mod verify_email;
 
+pub use create_user::may_sign_in;
 pub(crate) use email_address::email;
+pub use super_admin::SuperAdmin;
 
 use std::time::Duration;
 
-use axum::{
-    Router,
-    routing::{get, post, put},
-};
 use domain::user::Standing;
-use http_kit::ApiError;
+use http_kit::Routes;
 use serde_json::{Value, json};
-use uuid::Uuid;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::{CommandApi, caller::Caller};
+use crate::CommandApi;
 
-pub(crate) fn routes() -> Router<CommandApi> {
-    let one_user = || put(change_user::handle).delete(deactivate_user::handle);
-    Router::new()
-        .route("/auth/register", post(register::handle))
-        .route("/auth/verify-email", get(verify_email::handle))
-        .route(
-            "/auth/resend-verification",
-            post(resend_verification::handle),
-        )
-        .route("/auth/login", post(login::handle))
-        .route("/auth/token", post(login::handle_token))
-        .route("/auth/refresh", post(refresh::handle))
-        .route("/auth/logout", post(logout::handle))
-        .route("/auth/forgot-password", post(forgot_password::handle))
-        .route("/auth/reset-password", post(reset_password::handle))
-        .route("/auth/change-password", post(change_password::handle))
-        .route("/admin/users", post(create_user::handle))
-        .route("/users", post(create_user::handle))
-        .route("/admin/users/{id}", one_user())
-        .route("/users/{id}", one_user())
+pub(crate) fn routes() -> Routes<CommandApi> {
+    Routes::new()
+        .route(routes!(register::handle))
+        .route(routes!(verify_email::handle))
+        .route(routes!(resend_verification::handle))
+        .route(routes!(login::handle))
+        .route(routes!(login::handle_token))
+        .route(routes!(refresh::handle))
+        .route(routes!(logout::handle))
+        .route(routes!(forgot_password::handle))
+        .route(routes!(reset_password::handle))
+        .route(routes!(change_password::handle))
+        .route(routes!(create_user::handle))
+        .route_at("/users", routes!(create_user::handle))
+        .route(routes!(change_user::handle))
+        .route_at("/users/{id}", routes!(change_user::handle))
+        .route(routes!(deactivate_user::handle))
+        .route_at("/users/{id}", routes!(deactivate_user::handle))
+}
+
+/// What an account may do everywhere.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the words of `global_role`")]
+pub(crate) enum GlobalRoleWord {
+    User,
+    SuperAdmin,
 }
 
 /// How long an answer takes that must not tell whether there was anything to do.
@@ -75,16 +84,4 @@ fn account(standing: &Standing) -> Value {
         "created_at": null,
         "updated_at": null,
     })
-}
-
-/// 409 for a super admin who would lock themselves out: another one must do it, so that there is
-/// always one left.
-fn not_oneself(caller: &Caller, user_id: Uuid) -> Result<(), ApiError> {
-    if caller.user_id == user_id {
-        return Err(ApiError::conflict(
-            "OWN_ACCOUNT",
-            "Another super admin must do this to your account.",
-        ));
-    }
-    Ok(())
 }

@@ -6,10 +6,12 @@ use event_store::Also;
 use serde::Deserialize;
 use serde_json::json;
 use time::Duration;
+use utoipa::ToSchema;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    email,
+    GlobalRoleWord, email,
     passwords::{acceptable, secret},
 };
 use crate::{
@@ -23,14 +25,36 @@ use crate::{
 /// How long a verification link holds.
 pub(super) const VERIFICATION: Duration = Duration::hours(24);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Registration, example = json!({"email": "amina@example.org",
+    "password": "a good long password", "name": "Amina"}))]
 pub(super) struct Request {
+    #[schema(format = Email, max_length = 254)]
     email: String,
+    #[schema(value_type = String, format = Password, write_only, min_length = 8, max_length = 128)]
     #[serde(deserialize_with = "secret")]
     password: Zeroizing<String>,
+    #[schema(max_length = 200)]
     name: Option<String>,
 }
 
+/// An account that waits for its address to be proved.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11",
+    "email": "amina@example.org", "is_verified": false, "global_role": "user"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct Registered {
+    id: Uuid,
+    email: String,
+    is_verified: bool,
+    #[schema(inline)]
+    global_role: GlobalRoleWord,
+}
+
+/// Makes an account; a mail asks to prove the address.
+#[utoipa::path(post, path = "/auth/register", operation_id = "register", tag = "accounts",
+    request_body = Request, responses((status = 201, body = Registered),
+        (status = 409, description = "`EMAIL_TAKEN`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Request>,
@@ -62,6 +86,7 @@ pub(super) async fn handle(
     let fill = Fill::Account {
         user_id,
         request_id: context.request_id.clone(),
+        rights: false,
     };
     let also = Also {
         idempotency: keep(&key, status, Some(&body), fill),

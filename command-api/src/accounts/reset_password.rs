@@ -3,8 +3,9 @@
 use axum::{extract::State, http::StatusCode};
 use domain::{User, user::UserCommand};
 use event_store::{Also, EndSessions};
-use runtime::signed_token::TokenKind;
+use runtime::signed_token::{TokenError, TokenKind};
 use serde::Deserialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{
@@ -19,13 +20,21 @@ use crate::{
     idempotency::{Fill, Sent, keep},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasswordReset, example = json!({"token": "AwGS8MF9…",
+    "new_password": "a good long password"}))]
 pub(super) struct Request {
+    /// From the mail.
     token: String,
+    #[schema(value_type = String, format = Password, write_only, min_length = 8, max_length = 128)]
     #[serde(deserialize_with = "secret")]
     new_password: Zeroizing<String>,
 }
 
+/// Sets a new password by the link that was mailed; ends all sessions.
+#[utoipa::path(post, path = "/auth/reset-password", operation_id = "reset_password",
+    tag = "accounts", request_body = Request, responses((status = 204),
+        (status = 400, description = "`INVALID_TOKEN`: not ours, used, overtaken or too old")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Request>,
@@ -35,8 +44,11 @@ pub(super) async fn handle(
         new_password,
     } = sent.body;
     let now = api.clock.now();
-    let claims = api.signed.verify(TokenKind::ResetPassword, &token, now);
-    let claims = claims.map_err(|_| invalid_token())?;
+    let claims = match api.signed.verify(TokenKind::ResetPassword, &token, now) {
+        // Too old: a repeat is answered all the same, and else the account itself says so.
+        Ok(claims) | Err(TokenError::Expired { claims }) => claims,
+        Err(TokenError::Malformed | TokenError::BadSignature) => return Err(invalid_token().into()),
+    };
     let user_id = claims.subject;
     let key = api.begin(sent.key, &format!("reset:{user_id}")).await?;
     let user = api.store.load::<User>(user_id).await?.aggregate;

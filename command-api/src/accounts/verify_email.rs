@@ -7,6 +7,7 @@ use http_kit::{Client, Query};
 use runtime::signed_token::TokenKind;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::refusal::invalid_token;
 use crate::{
@@ -15,11 +16,25 @@ use crate::{
     dispatch::context,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Link {
+    /// From the mail.
     token: String,
 }
 
+/// That the address was proved.
+#[derive(ToSchema)]
+#[schema(example = json!({"verified": true}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct Verified {
+    verified: bool,
+}
+
+/// Proves the address of an account by the link that was mailed to it.
+#[utoipa::path(get, path = "/auth/verify-email", operation_id = "verify_email", tag = "accounts",
+    params(Link), responses((status = 200, body = Verified),
+        (status = 400, description = "`INVALID_TOKEN`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     client: Client,

@@ -9,6 +9,8 @@ use event_store::Also;
 use http_kit::Path;
 use runtime::signed_token::{TokenError, TokenKind};
 use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     CommandApi,
@@ -18,6 +20,24 @@ use crate::{
     idempotency::{Bare, Fill, keep},
 };
 
+/// Where the caller is a member now.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", example = json!({"accepted": true,
+    "projectId": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct Joined {
+    accepted: bool,
+    project_id: Uuid,
+}
+
+/// Joins a project by an invitation to the address of the caller.
+#[utoipa::path(post, path = "/projects/invitations/{token}/accept", operation_id = "accept_invitation",
+    tag = "projects", params(("token" = String, Path, description = "From the mail.")),
+    responses((status = 200, body = Joined),
+        (status = 403, description = "`INVITATION_FOR_ANOTHER`"),
+        (status = 404, description = "`INVITATION_NOT_FOUND`: not ours, or taken back"),
+        (status = 409, description = "`INVITATION_USED`, `ALREADY_MEMBER`"),
+        (status = 410, description = "`INVITATION_EXPIRED`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,

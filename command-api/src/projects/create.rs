@@ -5,6 +5,8 @@ use domain::{ProjectMembership, project_membership::ProjectCommand};
 use event_store::Also;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::STREAM;
 use crate::{
@@ -15,12 +17,36 @@ use crate::{
     idempotency::{Fill, Sent, keep},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewProject, example = json!({"name": "Interviews"}))]
 pub(super) struct Request {
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
+    #[schema(max_length = 5000)]
     description: Option<String>,
 }
 
+/// A project as it was made.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "name": "Interviews",
+    "description": null, "created_by_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c12",
+    "created_at": "2026-01-15T10:30:00Z", "updated_at": "2026-01-15T10:30:00Z"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct MadeProject {
+    id: Uuid,
+    name: String,
+    #[schema(required)]
+    description: Option<String>,
+    created_by_id: Uuid,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// Makes a project; the caller becomes its first admin.
+#[utoipa::path(post, path = "/projects", operation_id = "create_project", tag = "projects",
+    request_body = Request, responses((status = 201, body = MadeProject)))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -44,7 +70,6 @@ pub(super) async fn handle(
         "name": name,
         "description": description,
         "created_by_id": caller.user_id,
-        "allow_self_review": true,
         "created_at": null,
         "updated_at": null,
     });

@@ -1,15 +1,17 @@
 //! `POST /projects/{id}/invite`: asks an address to join. The token goes out by mail and in this
-//! answer; it is kept nowhere, for it can be made again.
+//! answer; it is kept nowhere, for it can be made again. An older invitation of the address ends.
 
 use axum::{extract::State, http::StatusCode};
 use domain::{ProjectMembership, ProjectRole, project_membership::ProjectCommand};
 use event_store::Also;
-use http_kit::{Path, permissions::Action};
+use http_kit::Path;
 use serde::Deserialize;
 use serde_json::json;
 use time::Duration;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{ProjectRoleWord, managed::Managed};
 use crate::{
     CommandApi,
     accounts::email,
@@ -22,20 +24,35 @@ use crate::{
 /// How long an invitation holds.
 const INVITATION: Duration = Duration::days(7);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewInvitation, example = json!({"email": "bilal@example.org", "role": "reviewer"}))]
 pub(super) struct Request {
+    #[schema(format = Email, max_length = 254)]
     email: String,
+    #[schema(inline, value_type = ProjectRoleWord)]
     role: ProjectRole,
 }
 
+/// That the mail is on its way; the token is the one in its link.
+#[derive(ToSchema)]
+#[schema(example = json!({"invited": true, "token": "AwGS8MF9…"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct Invited {
+    invited: bool,
+    token: String,
+}
+
+/// Invites an address to join a project, by mail.
+#[utoipa::path(post, path = "/projects/{id}/invite", operation_id = "invite", tag = "projects",
+    params(("id" = Uuid, Path, description = "The project.")), request_body = Request,
+    responses((status = 201, body = Invited), (status = 409, description = "`ALREADY_MEMBER`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
     Path(project_id): Path<Uuid>,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
-    let (caller, project, key) = api.in_project(bearer, project_id, sent.key).await?;
-    caller.must(Action::ManageProject, Some(&project), false)?;
+    let Managed { caller, key, .. } = api.managed(bearer, project_id, sent.key).await?;
     let mut checks = Checks::default();
     let address = email(&mut checks, &sent.body.email);
     checks.finish()?;

@@ -1,48 +1,41 @@
 //! `POST /projects/{id}/leave`: a member goes, unless no admin would be left.
 
 use axum::{extract::State, http::StatusCode};
-use domain::{ProjectMembership, project_membership::ProjectCommand};
-use event_store::Also;
+use domain::project_membership::ProjectCommand;
 use http_kit::{Path, permissions::Action};
 use uuid::Uuid;
 
-use super::STREAM;
+use super::managed::Managed;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::Bearer,
-    idempotency::{Bare, Fill, keep},
+    idempotency::Bare,
     projects,
 };
 
+/// Leaves a project.
+#[utoipa::path(post, path = "/projects/{id}/leave", operation_id = "leave_project", tag = "projects",
+    params(("id" = Uuid, Path, description = "The project.")), responses((status = 204), (status = 409, description = "`LAST_ADMIN`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
     Path(project_id): Path<Uuid>,
     bare: Bare,
 ) -> Result<Answer, Stop> {
-    let (caller, project, key) = api.in_any_project(bearer, project_id, bare.key).await?;
-    let project = project.project().ok_or_else(projects::not_found)?;
+    let (caller, project, key) = api.in_project(bearer, project_id, bare.key).await?;
     caller
-        .must(Action::SeeProject, Some(project), false)
+        .must(Action::SeeProject, Some(&project), false)
         .map_err(|_| projects::not_found())?;
-    let status = StatusCode::NO_CONTENT;
-    let context = caller.context();
-    let rights = Fill::Rights {
-        aggregate_type: STREAM.to_owned(),
-        id: project_id,
-        request_id: context.request_id.clone(),
-    };
-    let also = Also {
-        idempotency: keep(&key, status, None, rights),
-        ..Also::default()
-    };
     let command = ProjectCommand::Leave {
         user_id: caller.user_id,
     };
-    let appended = api
-        .carry_out::<ProjectMembership>(project_id, command, &context, also)
-        .await?;
-    api.answer_once_applied(status, None, project_id, &appended)
+    let own = Managed {
+        caller,
+        project,
+        project_id,
+        key,
+    };
+    own.change_rights(&api, command, StatusCode::NO_CONTENT, None)
         .await
 }

@@ -6,6 +6,7 @@ mod create;
 mod delete;
 mod invite;
 mod leave;
+mod managed;
 mod refusal;
 mod remove_member;
 mod restore;
@@ -14,35 +15,39 @@ mod update;
 
 pub(crate) use refusal::not_found;
 
-use axum::{
-    Router,
-    routing::{delete as on_delete, post, put},
-};
 use domain::project_membership::Project;
+use http_kit::Routes;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::CommandApi;
 
 const STREAM: &str = "project_membership";
 
-pub(crate) fn routes() -> Router<CommandApi> {
-    let member = put(change_member_role::handle).delete(remove_member::handle);
-    Router::new()
-        .route("/projects", post(create::handle))
-        .route("/projects/{id}", put(update::handle).delete(delete::handle))
-        .route("/projects/{id}/restore", post(restore::handle))
-        .route("/projects/{id}/invite", post(invite::handle))
-        .route(
-            "/projects/{id}/invitations/{invitation_id}",
-            on_delete(revoke_invitation::handle),
-        )
-        .route(
-            "/projects/invitations/{token}/accept",
-            post(accept_invitation::handle),
-        )
-        .route("/projects/{id}/members/{user_id}", member)
-        .route("/projects/{id}/leave", post(leave::handle))
+pub(crate) fn routes() -> Routes<CommandApi> {
+    Routes::new()
+        .route(routes!(create::handle))
+        .route(routes!(update::handle))
+        .route(routes!(delete::handle))
+        .route(routes!(restore::handle))
+        .route(routes!(invite::handle))
+        .route(routes!(revoke_invitation::handle))
+        .route(routes!(accept_invitation::handle))
+        .route(routes!(change_member_role::handle))
+        .route(routes!(remove_member::handle))
+        .route(routes!(leave::handle))
+}
+
+/// What a member may do in a project.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the words of `role`")]
+pub(crate) enum ProjectRoleWord {
+    Admin,
+    Contributor,
+    Reviewer,
 }
 
 /// A project as its members see it, its times still to be filled in.

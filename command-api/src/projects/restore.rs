@@ -15,6 +15,10 @@ use crate::{
     projects,
 };
 
+/// Brings a deleted project back.
+#[utoipa::path(post, path = "/projects/{id}/restore", operation_id = "restore_project",
+    tag = "projects", params(("id" = Uuid, Path, description = "The project.")),
+    responses((status = 200, body = ref("#/components/schemas/Project"))))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,

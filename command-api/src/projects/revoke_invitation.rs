@@ -1,42 +1,32 @@
 //! `DELETE /projects/{id}/invitations/{invitation_id}`: takes an invitation back.
 
 use axum::{extract::State, http::StatusCode};
-use domain::{ProjectMembership, project_membership::ProjectCommand};
-use event_store::Also;
-use http_kit::{Path, permissions::Action};
+use domain::project_membership::ProjectCommand;
+use http_kit::Path;
 use uuid::Uuid;
 
-use super::STREAM;
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::Bearer,
-    idempotency::{Bare, Fill, keep},
+    idempotency::Bare,
 };
 
+/// Takes an invitation back.
+#[utoipa::path(delete, path = "/projects/{id}/invitations/{invitation_id}",
+    operation_id = "revoke_invitation", tag = "projects",
+    params(("id" = Uuid, Path, description = "The project."), ("invitation_id" = Uuid, Path, description = "The invitation.")),
+    responses((status = 204), (status = 404, description = "`INVITATION_NOT_FOUND`"),
+        (status = 409, description = "`INVITATION_USED`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
     Path((project_id, invitation_id)): Path<(Uuid, Uuid)>,
     bare: Bare,
 ) -> Result<Answer, Stop> {
-    let (caller, project, key) = api.in_project(bearer, project_id, bare.key).await?;
-    caller.must(Action::ManageProject, Some(&project), false)?;
-    let status = StatusCode::NO_CONTENT;
-    let context = caller.context();
-    let rights = Fill::Rights {
-        aggregate_type: STREAM.to_owned(),
-        id: project_id,
-        request_id: context.request_id.clone(),
-    };
-    let also = Also {
-        idempotency: keep(&key, status, None, rights),
-        ..Also::default()
-    };
+    let managed = api.managed(bearer, project_id, bare.key).await?;
     let command = ProjectCommand::RevokeInvitation { invitation_id };
-    let appended = api
-        .carry_out::<ProjectMembership>(project_id, command, &context, also)
-        .await?;
-    api.answer_once_applied(status, None, project_id, &appended)
+    managed
+        .change_rights(&api, command, StatusCode::NO_CONTENT, None)
         .await
 }

@@ -3,12 +3,13 @@
 use axum::{extract::State, http::StatusCode};
 use domain::{ProjectMembership, project_membership::ProjectCommand};
 use event_store::Also;
-use http_kit::{Path, permissions::Action};
+use http_kit::Path;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{STREAM, shown};
+use super::{STREAM, managed::Managed, shown};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -17,26 +18,38 @@ use crate::{
     idempotency::{Fill, Sent, keep},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ProjectChange, example = json!({"description": null, "allow_self_review": false}))]
 #[expect(
     clippy::option_option,
     reason = "absent, null and present are three things"
 )]
 pub(super) struct Request {
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
+    #[schema(value_type = Option<String>, max_length = 5000)]
     #[serde(default, deserialize_with = "given")]
     description: Option<Option<String>>,
+    /// Whether reviewers may decide on what they submitted themselves.
     allow_self_review: Option<bool>,
 }
 
+/// Changes a project; what is absent stays as it is.
+#[utoipa::path(put, path = "/projects/{id}", operation_id = "change_project", tag = "projects",
+    params(("id" = Uuid, Path, description = "The project.")), request_body = Request,
+    responses((status = 200, body = ref("#/components/schemas/Project"))))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
     Path(project_id): Path<Uuid>,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
-    let (caller, project, key) = api.in_project(bearer, project_id, sent.key).await?;
-    caller.must(Action::ManageProject, Some(&project), false)?;
+    let Managed {
+        caller,
+        project,
+        key,
+        ..
+    } = api.managed(bearer, project_id, sent.key).await?;
     let command = command(&api, sent.body)?;
     let status = StatusCode::OK;
     let context = caller.context();

@@ -9,17 +9,42 @@ use event_store::{Also, Appended, Context};
 use http_kit::{Path, Query};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Parameters, hidden, must_review, pending};
+use super::{Parameters, PendingWord, hidden, must_review, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::{Bearer, Held},
     idempotency::{Bare, Fill, StoreKey, keep},
     recorded::rfc3339,
+    submissions::words::ItemTypeWord,
 };
 
+/// An item that the caller has claimed.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "type": "raw_text",
+    "status": "pending_review", "claimed_by_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c12",
+    "claimed_until": "2026-01-15T10:45:00Z"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct ClaimedItem {
+    id: Uuid,
+    #[schema(inline)]
+    r#type: ItemTypeWord,
+    #[schema(inline)]
+    status: PendingWord,
+    claimed_by_id: Uuid,
+    #[schema(format = DateTime)]
+    claimed_until: String,
+}
+
+/// Takes an item on for 15 minutes; again, to prolong.
+#[utoipa::path(post, path = "/review/{id}/claim", operation_id = "claim_item", tag = "review",
+    params(("id" = Uuid, Path, description = "The item."), Parameters),
+    responses((status = 200, body = ClaimedItem),
+        (status = 403, description = "`FORBIDDEN`, `SELF_REVIEW`"),
+        (status = 409, description = "`CLAIMED`, `ALREADY_DECIDED`, `NOT_PENDING`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -58,6 +83,7 @@ pub(super) async fn claim(
     let command = ReviewCommand::Claim {
         pending: pending(held),
         reviewer_id,
+        allow_self_review: held.project.allow_self_review,
         now,
     };
     let appended = api

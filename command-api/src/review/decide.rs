@@ -3,33 +3,71 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
-    ItemType, Review,
+    Review,
     review::{Decision, ReviewCommand},
 };
 use event_store::{Also, RowId};
 use http_kit::{ApiError, Path, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{hidden, must_review, pending};
+use super::{Parameters, hidden, must_review, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::{Bearer, Held},
     checks::Checks,
     idempotency::{Fill, Sent, StoreKey, keep},
+    submissions::words::ItemTypeWord,
 };
 
-#[derive(Deserialize)]
-pub(super) struct Parameters {
-    item_type: Option<ItemType>,
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDecision, example = json!({"decision": "reject", "feedback": "Page 2 is blurred."}))]
+pub(super) struct Request {
+    #[schema(inline, value_type = DecisionWord)]
+    decision: Decision,
+    /// Required unless it is approved.
+    #[schema(max_length = 5000)]
+    feedback: Option<String>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Request {
-    decision: Decision,
+/// What a reviewer can decide.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+pub(super) enum DecisionWord {
+    Approve,
+    Reject,
+    RequestChanges,
+}
+
+/// An item that was decided on.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "type": "raw_text",
+    "status": "rejected", "reviewed_by": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c12",
+    "feedback": "Page 2 is blurred."}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct DecidedItem {
+    id: Uuid,
+    #[schema(inline)]
+    r#type: ItemTypeWord,
+    #[schema(inline)]
+    status: DecidedWord,
+    reviewed_by: Uuid,
+    #[schema(required)]
     feedback: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+enum DecidedWord {
+    Approved,
+    Rejected,
+    /// It came back to its owner for changes.
+    Draft,
 }
 
 /// What was decided, with which words.
@@ -63,6 +101,13 @@ impl Ruling {
     }
 }
 
+/// Approves an item, rejects it, or asks for changes; of two decisions at once exactly one wins.
+#[utoipa::path(patch, path = "/review/{id}", operation_id = "decide_on_item", tag = "review",
+    params(("id" = Uuid, Path, description = "The item."), Parameters), request_body = Request,
+    responses((status = 200, body = DecidedItem),
+        (status = 403, description = "`FORBIDDEN`, `SELF_REVIEW`"),
+        (status = 409, description = "`ALREADY_DECIDED`, `CLAIMED`, `NOT_PENDING`"),
+        (status = 422, description = "`FEEDBACK_REQUIRED`, `VALIDATION_ERROR`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -93,8 +138,13 @@ pub(super) async fn decide(
         "reviewed_by": reviewer_id,
         "feedback": null,
     });
+    let context = held.caller.context();
+    let fill = Fill::Feedback {
+        item_id,
+        request_id: context.request_id.clone(),
+    };
     let also = Also {
-        idempotency: keep(key, StatusCode::OK, Some(&body), Fill::Feedback { item_id }),
+        idempotency: keep(key, StatusCode::OK, Some(&body), fill),
         ..Also::default()
     };
     body["feedback"] = json!(ruling.feedback);
@@ -106,7 +156,6 @@ pub(super) async fn decide(
         allow_self_review: held.project.allow_self_review,
         now: api.clock.now(),
     };
-    let context = held.caller.context();
     let appended = api
         .carry_out::<Review>(item_id, command, &context, also)
         .await

@@ -1,17 +1,17 @@
-//! `POST /review/batch`: many decisions at once; each stands or fails alone.
+//! `POST /review/batch`: many decisions at once; each stands or fails alone, and all share one id, by
+//! which the batch can be taken back.
 
 use std::collections::HashSet;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{ItemType, Submission, review::Decision};
-use event_store::RowId;
-use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    decide::{Ruling, decide},
+    decide::{DecidedItem, DecisionWord, Ruling, decide},
     must_review,
 };
 use crate::{
@@ -19,26 +19,51 @@ use crate::{
     answer::{Answer, Stop},
     caller::{Bearer, Caller},
     checks::Checks,
-    idempotency::{Sent, StoreKey, part_of},
-    submissions::{failure, not_found},
+    each::{Done, each},
+    idempotency::{Fill, Sent, StoreKey, keep, part_of},
+    submissions::{
+        failure, not_found,
+        words::{FailedItem, ItemTypeWord},
+    },
 };
 
 const MOST_ITEMS: usize = 200;
-const AT_ONCE: usize = 8;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDecisions, example = json!({"items": [
+    {"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "item_type": "raw_text", "decision": "approve"}]}))]
 pub(super) struct Request {
+    /// No item twice.
+    #[schema(min_items = 1, max_items = 200)]
     items: Vec<One>,
 }
 
-#[derive(Deserialize)]
+/// What became of each.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct DecidedBatch {
+    /// The id that all events of this call share, and by which it can be reverted.
+    causation_id: Uuid,
+    decided_count: u32,
+    decided_items: Vec<DecidedItem>,
+    failed_items: Vec<FailedItem>,
+}
+
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(as = OneDecision)]
 struct One {
     id: String,
+    #[schema(inline, value_type = ItemTypeWord)]
     item_type: ItemType,
+    #[schema(inline, value_type = DecisionWord)]
     decision: Decision,
+    #[schema(max_length = 5000)]
     feedback: Option<String>,
 }
 
+/// Decides on many items; each stands or fails alone, and all can be reverted together.
+#[utoipa::path(post, path = "/review/batch", operation_id = "decide_on_items", tag = "review",
+    request_body = Request, responses((status = 200, body = DecidedBatch)))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -56,65 +81,48 @@ pub(super) async fn handle(
         checks.refuse("items", "must not name an item twice");
     }
     checks.finish()?;
-    let outcomes: Vec<_> = stream::iter(items)
-        .map(|item| {
-            let (api, caller, key) = (&api, &caller, &key);
-            async move {
-                let (id, item_type) = (item.id.clone(), item.item_type);
-                (id, item_type, one(api, caller, item, key).await)
-            }
-        })
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-
-    let (mut decided, mut failed, mut last_row) = (Vec::new(), Vec::new(), None);
-    for (id, item_type, outcome) in outcomes {
-        match outcome {
-            Ok((body, row)) => {
-                last_row = last_row.max(row);
-                decided.push(body);
-            }
-            Err(Stop::Answered(first)) => decided.extend(first.body),
-            Err(Stop::Refused(error)) if error.status().is_server_error() => {
-                return Err(error.into());
-            }
-            Err(Stop::Refused(error)) => failed.push(failure(item_type, &id, &error)),
-        }
-    }
+    let causation_id = api.causation_id(&key).await?;
+    let caller = caller.in_batch(causation_id);
+    let outcomes = each(items, |item| {
+        let (api, caller, key) = (&api, &caller, &key);
+        async move { one(api, caller, item, key).await }
+    })
+    .await?;
+    let decided: Vec<_> = outcomes.done.into_iter().map(|(_, body)| body).collect();
+    let failed = outcomes.failed.iter();
+    let failed: Vec<_> = failed
+        .map(|(item, error)| failure(item.item_type, &item.id, error))
+        .collect();
     let body = json!({
+        "causation_id": causation_id,
         "decided_count": decided.len(),
         "decided_items": decided,
         "failed_items": failed,
     });
-    let mut kept = Answer::new(StatusCode::OK, Some(body));
-    let answer = kept.clone();
-    without_words(&mut kept);
-    api.remember(&key, &kept).await?;
-    Ok(answer.at(api.position(last_row).await))
+    let (status, request_id) = (StatusCode::OK, caller.context().request_id);
+    let fill = Fill::Feedbacks { request_id };
+    if let Some(kept) = keep(&key, status, Some(&without_words(&body)), fill) {
+        api.store.remember_answer(&kept).await?;
+    }
+    Ok(Answer::new(status, Some(body)).at(api.position(outcomes.last_row).await))
 }
 
 /// Words about somebody's item stand in its own stream alone.
-fn without_words(answer: &mut Answer) {
-    let items = answer
-        .body
-        .as_mut()
-        .and_then(|body| body["decided_items"].as_array_mut());
+fn without_words(body: &Value) -> Value {
+    let mut body = body.clone();
+    let items = body["decided_items"].as_array_mut();
     for item in items.into_iter().flatten() {
         item["feedback"] = Value::Null;
     }
+    body
 }
 
-async fn one(
-    api: &CommandApi,
-    caller: &Caller,
-    item: One,
-    key: &StoreKey,
-) -> Result<(Value, Option<RowId>), Stop> {
+async fn one(api: &CommandApi, caller: &Caller, item: One, key: &StoreKey) -> Result<Done, Stop> {
     let item_id = Uuid::parse_str(&item.id).map_err(|_| not_found())?;
     let submission = api.store.load::<Submission>(item_id).await?;
     let held = api.hold(caller.clone(), submission).await?;
     must_review(&held, Some(item.item_type))?;
     let ruling = Ruling::checked(api, item.decision, item.feedback)?;
-    decide(api, item_id, &held, ruling, &part_of(key, item_id)).await
+    let (body, row) = decide(api, item_id, &held, ruling, &part_of(key, item_id)).await?;
+    Ok((Some(body), row))
 }

@@ -1,37 +1,55 @@
 //! Reviews: taking items on, deciding on them, talking about them.
 
+pub(crate) mod attempts;
 mod claim;
 mod claim_next;
 mod comment;
+mod comments;
 mod decide;
 mod decide_many;
 mod refusal;
 mod release_claim;
+mod revert_many;
 
-use axum::{
-    Router,
-    routing::{patch, post},
-};
-use domain::{ItemType, Review, Submission, policy, review::Pending, submission::Status};
-use http_kit::{ApiError, permissions::Action};
+pub(crate) use comments::Comments;
+
+use domain::{ItemType, Submission, policy, review::Pending, submission::Status};
+use http_kit::{ApiError, Routes, permissions::Action};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
-use crate::{CommandApi, answer::Stop, caller::Held, submissions};
+use crate::{
+    CommandApi,
+    answer::Stop,
+    caller::Held,
+    submissions::{self, words::ItemTypeWord},
+};
 
-pub(crate) fn routes() -> Router<CommandApi> {
-    Router::new()
-        .route("/review/claim-next", post(claim_next::handle))
-        .route("/review/batch", post(decide_many::handle))
-        .route("/review/{id}", patch(decide::handle))
-        .route(
-            "/review/{id}/claim",
-            post(claim::handle).delete(release_claim::handle),
-        )
-        .route("/review/{id}/comments", post(comment::handle))
+pub(crate) fn routes() -> Routes<CommandApi> {
+    Routes::new()
+        .route(routes!(claim_next::handle))
+        .route(routes!(decide_many::handle))
+        .route(routes!(revert_many::handle))
+        .route(routes!(decide::handle))
+        .route(routes!(claim::handle))
+        .route(routes!(release_claim::handle))
+        .route(routes!(comment::handle))
 }
 
-#[derive(Deserialize)]
+/// The word of an item that waits.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+enum PendingWord {
+    PendingReview,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Parameters {
+    /// What kind of item it must be.
+    #[param(inline, value_type = Option<ItemTypeWord>)]
     item_type: Option<ItemType>,
 }
 
@@ -48,11 +66,18 @@ fn must_review(held: &Held, item_type: Option<ItemType>) -> Result<(), ApiError>
     Ok(())
 }
 
+/// Refuses what came back to its owner: a draft is no reviewer's business.
+fn no_draft(held: &Held) -> Result<(), ApiError> {
+    if held.item.status == Status::Draft {
+        held.must(Action::ReadDraft)?;
+    }
+    Ok(())
+}
+
 /// What a refusal of the review is to the caller: nobody else may know of an item that is a draft
 /// again because its owner took it back.
 fn hidden(held: &Held, stop: Stop) -> Stop {
-    let withdrawn = matches!(&stop, Stop::Refused(error) if error.code() == "NOT_PENDING")
-        && held.item.status == Status::Draft;
+    let withdrawn = matches!(&stop, Stop::Refused(error) if error.code() == "NOT_PENDING");
     match held.must(Action::ReadDraft) {
         Err(not_found) if withdrawn => not_found.into(),
         _ => stop,
@@ -62,12 +87,4 @@ fn hidden(held: &Held, stop: Stop) -> Stop {
 /// What the item's own stream says to its review.
 fn pending(held: &Held) -> Option<Pending> {
     policy::pending(&Submission::Created(held.item.clone()))
-}
-
-/// Whether somebody else's claim, or any at all, holds at `now`.
-fn is_claimed(review: &Review, now: time::OffsetDateTime) -> bool {
-    let round = review.round.as_ref();
-    round
-        .and_then(|round| round.claim)
-        .is_some_and(|claim| now < claim.until)
 }

@@ -6,7 +6,7 @@ use event_store::Also;
 use http_kit::{Path, Query};
 use uuid::Uuid;
 
-use super::{Parameters, must_review};
+use super::{Parameters, hidden, must_review, no_draft};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -14,6 +14,11 @@ use crate::{
     idempotency::{Bare, Fill, keep},
 };
 
+/// Gives a claimed item back.
+#[utoipa::path(delete, path = "/review/{id}/claim", operation_id = "release_claim", tag = "review",
+    params(("id" = Uuid, Path, description = "The item."), Parameters),
+    responses((status = 204, description = "It is free, or was not the caller's."),
+        (status = 409, description = "`CLAIMED`: another has it; `NOT_PENDING`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -23,6 +28,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let (held, key) = api.with_item(bearer, item_id, bare.key).await?;
     must_review(&held, parameters.item_type)?;
+    no_draft(&held)?;
     let status = StatusCode::NO_CONTENT;
     let also = Also {
         idempotency: keep(&key, status, None, Fill::Nothing),
@@ -35,6 +41,7 @@ pub(super) async fn handle(
     let context = held.caller.context();
     let appended = api
         .carry_out::<Review>(item_id, command, &context, also)
-        .await?;
+        .await
+        .map_err(|stop| hidden(&held, stop))?;
     Ok(api.answer(status, None, &appended).await)
 }

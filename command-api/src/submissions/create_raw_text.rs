@@ -6,9 +6,10 @@ use event_store::Also;
 use http_kit::permissions::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::describe::Described;
+use super::{describe::Described, words::DraftWord};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -18,17 +19,47 @@ use crate::{
     recorded::rfc3339,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewRawText, example = json!({"project_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11",
+    "title": "A poem", "content": "The words", "tags": ["poem"]}))]
 pub(super) struct Request {
     project_id: Uuid,
+    #[schema(min_length = 1, max_length = 300)]
     title: String,
+    /// At most 512 KiB.
+    #[schema(min_length = 1)]
     content: String,
+    /// The field it comes from.
+    #[schema(max_length = 100)]
     domain: Option<String>,
+    /// A language tag.
+    #[schema(max_length = 35)]
     language: Option<String>,
+    #[schema(max_items = 50)]
     tags: Option<Vec<String>>,
+    /// At most 16 KiB and 8 levels.
+    #[schema(value_type = Option<Object>)]
     extra_metadata: Option<Value>,
 }
 
+/// A text as it was made.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "title": "A poem",
+    "status": "draft", "created_at": "2026-01-15T10:30:00Z"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct MadeRawText {
+    id: Uuid,
+    title: String,
+    #[schema(inline)]
+    status: DraftWord,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// Keeps a text as a draft.
+#[utoipa::path(post, path = "/raw-text", operation_id = "create_raw_text", tag = "raw-text",
+    request_body = Request,
+    responses((status = 201, body = MadeRawText, headers(("ETag" = String)))))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,

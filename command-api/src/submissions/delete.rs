@@ -10,7 +10,7 @@ use http_kit::Path;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::STREAM;
+use super::{STREAM, words::DeletedItem};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -19,7 +19,55 @@ use crate::{
     idempotency::{Bare, Fill, keep},
 };
 
-pub(super) async fn handle(
+/// Deletes a draft document; its owner can bring it back.
+#[utoipa::path(delete, path = "/documents/{id}", operation_id = "delete_document", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document."),
+        ("If-Match" = Option<String>, Header, description = "Only if this is its `ETag`.")),
+    responses((status = 200, body = DeletedItem, headers(("ETag" = String))),
+        (status = 409, description = "`NOT_A_DRAFT`: it was handed in")))]
+pub(super) async fn document(
+    api: State<CommandApi>,
+    bearer: Bearer,
+    item_id: Path<Uuid>,
+    headers: HeaderMap,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    handle(ItemType::Document, api, bearer, item_id, headers, bare).await
+}
+
+/// Deletes a draft recording; its owner can bring it back.
+#[utoipa::path(delete, path = "/voice/{id}", operation_id = "delete_voice_sample", tag = "voice",
+    params(("id" = Uuid, Path, description = "The recording."),
+        ("If-Match" = Option<String>, Header, description = "Only if this is its `ETag`.")),
+    responses((status = 200, body = DeletedItem, headers(("ETag" = String))),
+        (status = 409, description = "`NOT_A_DRAFT`: it was handed in")))]
+pub(super) async fn voice_sample(
+    api: State<CommandApi>,
+    bearer: Bearer,
+    item_id: Path<Uuid>,
+    headers: HeaderMap,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    handle(ItemType::VoiceSample, api, bearer, item_id, headers, bare).await
+}
+
+/// Deletes a draft text; its owner can bring it back.
+#[utoipa::path(delete, path = "/raw-text/{id}", operation_id = "delete_raw_text", tag = "raw-text",
+    params(("id" = Uuid, Path, description = "The text."),
+        ("If-Match" = Option<String>, Header, description = "Only if this is its `ETag`.")),
+    responses((status = 200, body = DeletedItem, headers(("ETag" = String))),
+        (status = 409, description = "`NOT_A_DRAFT`: it was handed in")))]
+pub(super) async fn raw_text(
+    api: State<CommandApi>,
+    bearer: Bearer,
+    item_id: Path<Uuid>,
+    headers: HeaderMap,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    handle(ItemType::RawText, api, bearer, item_id, headers, bare).await
+}
+
+async fn handle(
     item_type: ItemType,
     State(api): State<CommandApi>,
     bearer: Bearer,

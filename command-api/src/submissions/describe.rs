@@ -11,6 +11,8 @@ use crate::checks::Checks;
 /// The longest name of a field that an item may come from, in characters.
 pub(super) const DOMAIN_CHARS: usize = 100;
 
+const OBJECT: &str = "must be a JSON object, and its numbers none that would be rounded";
+
 /// A description, not looked at yet.
 #[derive(Debug, Default)]
 pub(super) struct Described {
@@ -37,7 +39,7 @@ impl Described {
             "language" => self.language = Some(words()?),
             "tags" if !blank => self.tags = json(field, text, "must be a JSON array of strings")?,
             "extra_metadata" if !blank => {
-                self.extra_metadata = json(field, text, "must be a JSON object")?;
+                self.extra_metadata = json(field, text, OBJECT)?;
             }
             "tags" | "extra_metadata" => {}
             _ => return Ok(false),

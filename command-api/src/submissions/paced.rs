@@ -1,5 +1,5 @@
-//! A form's body, one piece at a time. The form parser takes in whatever is ready before it hands
-//! anything on, which for a fast sender is everything: a pause after each piece keeps its memory
+//! A form's body, one small piece at a time. The form parser takes in whatever is ready before it
+//! hands anything on, which for a fast sender is everything: a pause after each piece keeps its memory
 //! small. Nor does it mind how much it takes in before a part begins: that is counted here.
 
 use std::{
@@ -23,6 +23,10 @@ use super::receive::{MOST_PARTS, MOST_TEXT_BYTES};
 
 /// How much is taken in, besides one more piece, while nothing comes of it.
 const MOST_HELD: u64 = 64 * 1024;
+
+/// The largest piece: a fast sender's come by the half megabyte, and the parser may want several
+/// before it hands anything on.
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// A form on its way in.
 pub(super) struct Form {
@@ -48,6 +52,8 @@ impl Intake {
 
 struct Paced {
     body: BodyDataStream,
+    /// What has come and was not handed on yet.
+    rest: Bytes,
     paused: bool,
     intake: Intake,
     /// How many bytes the rest of the body may have.
@@ -74,12 +80,20 @@ impl Stream for Paced {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = self.body.poll_next_unpin(context);
-        if next.is_pending() {
-            // Nothing was handed on: no pause is owed.
-            self.paused = true;
+        if self.rest.is_empty() {
+            match self.body.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(piece))) => self.rest = piece,
+                Poll::Pending => {
+                    // Nothing was handed on: no pause is owed.
+                    self.paused = true;
+                    return Poll::Pending;
+                }
+                end @ Poll::Ready(_) => return end,
+            }
         }
-        next.map(|piece| piece.map(|piece| self.checked(piece?)))
+        let length = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(length);
+        Poll::Ready(Some(self.checked(piece)))
     }
 }
 
@@ -92,6 +106,7 @@ pub(super) async fn form(request: Request, most_bytes: u64) -> Result<Form, ApiE
     let paced = |body: Body| {
         Body::from_stream(Paced {
             body: body.into_data_stream(),
+            rest: Bytes::new(),
             paused: false,
             intake: intake.clone(),
             left: most_bytes + MOST_PARTS as u64 * (MOST_TEXT_BYTES as u64 + MOST_HELD),
@@ -149,6 +164,32 @@ mod tests {
             assert!(outcome.is_err(), "after {head:?}");
             let taken = taken.load(Ordering::Relaxed);
             assert!(taken <= 8, "{taken} pieces after {head:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fast_sender_is_as_welcome_as_a_slow_one() {
+        let whole = [PART.as_bytes(), &vec![b'x'; 2_000_000], b"\r\n--b0--\r\n"].concat();
+        for size in [500, 50_000, 500_000, whole.len()] {
+            let pieces: Vec<_> = whole.chunks(size).map(Bytes::copy_from_slice).collect();
+            let body = stream::iter(pieces).map(Ok::<_, std::io::Error>);
+            let mut request = Request::post("/")
+                .header(header::CONTENT_TYPE, "multipart/form-data; boundary=b0")
+                .body(Body::from_stream(body))
+                .expect("a request");
+            DefaultBodyLimit::disable().apply(&mut request);
+            let mut form = form(request, 4 << 20).await.expect("a form");
+            let mut field = form.parts.next_field().await.expect("a form").expect("one");
+            form.intake.clear();
+            let (mut length, mut largest) = (0, 0);
+            while let Some(chunk) = field.chunk().await.expect("a piece") {
+                form.intake.clear();
+                length += chunk.len();
+                largest = largest.max(chunk.len());
+            }
+            assert_eq!(length, 2_000_000, "in pieces of {size}");
+            let bound = MOST_HELD as usize + 2 * PIECE_BYTES;
+            assert!(largest <= bound, "{largest} in pieces of {size}");
         }
     }
 

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use axum::extract::multipart::Field;
+use axum::{
+    extract::multipart::{Field, MultipartError},
+    http::header,
+};
 use bytes::Bytes;
 use http_kit::{ApiError, extract::too_slow};
 use media::{
@@ -63,7 +66,7 @@ pub(super) async fn receive(
 ) -> Result<Received, ApiError> {
     let mut file = None;
     let mut described = Described::default();
-    let mut digests = Vec::new();
+    let mut digests: Vec<(String, String)> = Vec::new();
     let mut parts = 0;
     let intake = form.intake.clone();
     while let Some(mut field) = next_field(form).await? {
@@ -72,15 +75,15 @@ pub(super) async fn receive(
             return Err(ApiError::malformed("The form has too many parts."));
         }
         let name = field.name().unwrap_or_default().to_owned();
+        if digests.iter().any(|(known, _)| *known == name) {
+            return Err(ApiError::validation(shown(&name), "must be given once"));
+        }
         if name == "file" {
-            if file.is_some() {
-                return Err(ApiError::validation("file", "must be given once"));
-            }
             let received = receive_file(api, &mut field, &intake, wanted).await?;
             digests.push((name, format!("{}\n{}", received.sha256, received.name)));
             file = Some(received);
         } else {
-            let text = receive_text(&name, &mut field, &intake).await?;
+            let text = receive_text(shown(&name), &mut field, &intake).await?;
             described.take(&name, &text)?;
             digests.push((name, hex(&Sha256::digest(&text))));
         }
@@ -101,9 +104,29 @@ async fn next_field(form: &mut Form) -> Result<Option<Field<'_>>, ApiError> {
             form.intake.clear();
             Ok(field)
         }
+        Ok(Err(error)) if has_bad_head(&error) => {
+            let words = "the head of a part has characters that it must not have";
+            Err(ApiError::validation("form", words))
+        }
         Ok(Err(_)) => Err(broken()),
         Err(_) => Err(too_slow()),
     }
+}
+
+/// Whether the parser stumbled over the name or the headers of a part, as over a NUL in the name of a
+/// file. It hands its error on as a text alone.
+fn has_bad_head(error: &MultipartError) -> bool {
+    let text = error.body_text();
+    text == "failed to read headers" || text.starts_with("failed to decode field's raw header")
+}
+
+/// A field's name in a refusal: one of ours, never whatever was sent.
+fn shown(name: &str) -> &'static str {
+    let known = ["file", "domain", "language", "tags", "extra_metadata"];
+    known
+        .into_iter()
+        .find(|known| *known == name)
+        .unwrap_or("form")
 }
 
 async fn next_chunk(field: &mut Field<'_>, intake: &Intake) -> Result<Option<Bytes>, ApiError> {
@@ -122,7 +145,7 @@ fn broken() -> ApiError {
 }
 
 async fn receive_text(
-    name: &str,
+    name: &'static str,
     field: &mut Field<'_>,
     intake: &Intake,
 ) -> Result<Vec<u8>, ApiError> {
@@ -143,7 +166,7 @@ async fn receive_file(
     intake: &Intake,
     wanted: Wanted,
 ) -> Result<ReceivedFile, ApiError> {
-    let name = display_name(field.file_name())?;
+    let name = display_name(file_name(field)?.as_deref())?;
     let failed = |error: std::io::Error| ApiError::internal(&error);
     let spooled = tempfile::Builder::new()
         .prefix("upload-")
@@ -198,6 +221,42 @@ fn told_from(head: &[u8], name: &str, wanted: Wanted) -> Result<MediaType, ApiEr
     }
 }
 
+/// The name of the file: `filename`, or `filename*` as some clients send a name that is not ASCII.
+fn file_name(field: &Field<'_>) -> Result<Option<String>, ApiError> {
+    if let Some(name) = field.file_name() {
+        return Ok(Some(name.to_owned()));
+    }
+    let head = field.headers().get(header::CONTENT_DISPOSITION);
+    let head = head.map_or(&b""[..], |head| head.as_bytes());
+    let bad = || ApiError::validation("file", "its name is not UTF-8");
+    let Ok(head) = std::str::from_utf8(head) else {
+        return Err(bad());
+    };
+    let extended = head
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("filename*="));
+    extended
+        .map(|text| extended_name(text).ok_or_else(bad))
+        .transpose()
+}
+
+/// `UTF-8''percent%20encoded` (RFC 8187).
+fn extended_name(text: &str) -> Option<String> {
+    let (charset, rest) = text.trim().split_once('\'')?;
+    let (_language, mut rest) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let Some((before, escape)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        bytes.push(u8::from_str_radix(escape.get(..2)?, 16).ok()?);
+        rest = escape.get(2..)?;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
+}
+
 /// The name as it is shown: as it came, or not at all.
 fn display_name(name: Option<&str>) -> Result<String, ApiError> {
     let refused = |words: &str| Err(ApiError::validation("file", words));
@@ -246,6 +305,22 @@ mod tests {
             );
         }
         assert!(display_name(None).is_err());
+    }
+
+    #[test]
+    fn an_extended_name_is_decoded_or_none() {
+        for (text, name) in [
+            ("UTF-8''r%C3%A9sum%C3%A9.pdf", Some("résumé.pdf")),
+            ("utf-8'en'a b.pdf", Some("a b.pdf")),
+            ("UTF-8''%00", Some("\0")),
+            ("iso-8859-1''%E9", None),
+            ("UTF-8''%ff", None),
+            ("UTF-8''%4", None),
+            ("UTF-8''%é", None),
+            ("plain", None),
+        ] {
+            assert_eq!(extended_name(text).as_deref(), name, "{text}");
+        }
     }
 
     #[test]

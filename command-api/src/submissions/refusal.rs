@@ -16,6 +16,7 @@ impl Refusal for SubmissionError {
             Self::AlreadyProcessed => (StatusCode::CONFLICT, "ALREADY_PROCESSED"),
             Self::NotProcessable => (StatusCode::UNPROCESSABLE_ENTITY, "NOT_PROCESSABLE"),
             Self::NotARawText => (StatusCode::UNPROCESSABLE_ENTITY, "NOT_A_RAW_TEXT"),
+            Self::ChangedSince => (StatusCode::CONFLICT, "CHANGED_SINCE"),
         };
         ApiError::new(status, code, self.to_string())
     }

@@ -7,6 +7,7 @@ use event_store::{Also, RowId};
 use http_kit::{Query, permissions::Action};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::not_found;
@@ -17,20 +18,63 @@ use crate::{
     idempotency::{Bare, Fill, StoreKey, keep},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Document {
+    /// The document.
     document_id: Uuid,
+    /// Whether it runs although there is a result.
     #[serde(default)]
+    #[param(default = false)]
     force: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct VoiceSample {
+    /// The recording.
     voice_sample_id: Uuid,
+    /// Whether it runs although there is a result.
     #[serde(default)]
+    #[param(default = false)]
     force: bool,
 }
 
+/// OCR is queued.
+#[derive(ToSchema)]
+#[schema(example = json!({"message": "OCR processing started", "status": "processing",
+    "document_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct OcrStarted {
+    message: String,
+    document_id: Uuid,
+    #[schema(inline)]
+    status: ProcessingWord,
+}
+
+/// A transcription is queued.
+#[derive(ToSchema)]
+#[schema(example = json!({"message": "Transcription processing started", "status": "processing",
+    "voice_sample_id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11"}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct TranscriptionStarted {
+    message: String,
+    voice_sample_id: Uuid,
+    #[schema(inline)]
+    status: ProcessingWord,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+enum ProcessingWord {
+    Processing,
+}
+
+/// Has the text of a document recognised, anew with `force`.
+#[utoipa::path(post, path = "/processing/ocr", operation_id = "request_ocr", tag = "processing",
+    params(Document), responses((status = 202, body = OcrStarted),
+        (status = 409, description = "`ALREADY_PROCESSED`")))]
 pub(super) async fn ocr(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -57,6 +101,11 @@ pub(super) async fn ocr(
     Ok(answer.at(api.position(row).await))
 }
 
+/// Has a recording transcribed, anew with `force`.
+#[utoipa::path(post, path = "/processing/transcribe", operation_id = "request_transcription",
+    tag = "processing", params(VoiceSample),
+    responses((status = 202, body = TranscriptionStarted),
+        (status = 409, description = "`ALREADY_PROCESSED`")))]
 pub(super) async fn transcribe(
     State(api): State<CommandApi>,
     bearer: Bearer,

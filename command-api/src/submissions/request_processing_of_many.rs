@@ -3,11 +3,10 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{ItemType, Submission};
-use event_store::RowId;
-use futures::{StreamExt, stream};
 use http_kit::{ApiError, Query, extract};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{not_found, request_processing::request};
@@ -15,22 +14,29 @@ use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::{Bearer, Caller},
+    each::{Done, each},
     idempotency::{PerhapsSent, StoreKey, part_of},
 };
 
 const MOST_ITEMS: usize = 500;
-const AT_ONCE: usize = 8;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// A JSON array of ids; with those of the body at most 500.
+    #[param(example = "[\"0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11\"]")]
     document_ids: Option<String>,
+    /// The same of recordings.
     voice_sample_ids: Option<String>,
+    /// Whether it runs although there is a result.
     #[serde(default)]
+    #[param(default = false)]
     force: bool,
 }
 
 /// A list by itself, or in an object.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ItemsToProcess, example = json!({"document_ids": ["0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11"]}))]
 #[serde(untagged)]
 pub(super) enum Body {
     List(Vec<String>),
@@ -44,11 +50,35 @@ pub(super) enum Body {
     },
 }
 
+/// What became of each.
+#[derive(ToSchema)]
+#[schema(example = json!({"processed_count": 1, "skipped_count": 0, "skipped_documents": [],
+    "processed_documents": ["0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11"]}))]
+#[expect(dead_code, reason = "describes the answer")]
+pub(super) struct ProcessingRequested {
+    processed_count: u32,
+    skipped_count: u32,
+    processed_documents: Vec<String>,
+    skipped_documents: Vec<SkippedItem>,
+}
+
+/// An item that nothing runs on, and why.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer")]
+struct SkippedItem {
+    id: String,
+    reason: String,
+}
+
 struct Asked {
     ids: Vec<String>,
     force: bool,
 }
 
+/// Has many documents recognised; each stands or fails alone.
+#[utoipa::path(post, path = "/processing/batch-ocr", operation_id = "request_ocr_of_many",
+    tag = "processing", params(Parameters), request_body = Option<Body>,
+    responses((status = 200, body = ProcessingRequested)))]
 pub(super) async fn ocr(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -58,6 +88,10 @@ pub(super) async fn ocr(
     many(&api, bearer, ItemType::Document, parameters, sent).await
 }
 
+/// Has many recordings transcribed; each stands or fails alone.
+#[utoipa::path(post, path = "/processing/batch-transcribe",
+    operation_id = "request_transcription_of_many", tag = "processing", params(Parameters),
+    request_body = Option<Body>, responses((status = 200, body = ProcessingRequested)))]
 pub(super) async fn transcribe(
     State(api): State<CommandApi>,
     bearer: Bearer,
@@ -111,31 +145,16 @@ async fn many(
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
     let Asked { ids, force } = asked(parameters, sent.body)?;
-    let outcomes: Vec<_> = stream::iter(ids)
-        .map(|id| {
-            let (caller, key) = (&caller, &key);
-            async move {
-                let outcome = one(api, caller, item_type, &id, force, key).await;
-                (id, outcome)
-            }
-        })
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    let (mut processed, mut skipped, mut last_row) = (Vec::new(), Vec::new(), None);
-    for (id, outcome) in outcomes {
-        match outcome {
-            Ok(row) => {
-                last_row = last_row.max(row);
-                processed.push(id);
-            }
-            Err(Stop::Answered(_)) => processed.push(id),
-            Err(Stop::Refused(error)) if error.status().is_server_error() => {
-                return Err(error.into());
-            }
-            Err(Stop::Refused(error)) => skipped.push(json!({"id": id, "reason": reason(&error)})),
-        }
-    }
+    let outcomes = each(ids, |id| {
+        let (caller, key) = (&caller, &key);
+        async move { one(api, caller, item_type, &id, force, key).await }
+    })
+    .await?;
+    let processed: Vec<_> = outcomes.done.into_iter().map(|(id, _)| id).collect();
+    let skipped = outcomes.failed.iter();
+    let skipped: Vec<_> = skipped
+        .map(|(id, error)| json!({"id": id, "reason": reason(error)}))
+        .collect();
     let body = json!({
         "processed_count": processed.len(),
         "skipped_count": skipped.len(),
@@ -144,7 +163,7 @@ async fn many(
     });
     let answer = Answer::new(StatusCode::OK, Some(body));
     api.remember(&key, &answer).await?;
-    Ok(answer.at(api.position(last_row).await))
+    Ok(answer.at(api.position(outcomes.last_row).await))
 }
 
 fn reason(error: &ApiError) -> &str {
@@ -163,10 +182,11 @@ async fn one(
     id: &str,
     force: bool,
     key: &StoreKey,
-) -> Result<Option<RowId>, Stop> {
+) -> Result<Done, Stop> {
     let item_id = Uuid::parse_str(id).map_err(|_| not_found())?;
     let submission = api.store.load::<Submission>(item_id).await?;
     let held = api.hold(caller.clone(), submission).await?;
     let (key, nothing) = (part_of(key, item_id), Answer::new(StatusCode::OK, None));
-    request(api, item_id, &held, item_type, force, &key, &nothing).await
+    let row = request(api, item_id, &held, item_type, force, &key, &nothing).await?;
+    Ok((None, row))
 }

@@ -7,7 +7,7 @@ use http_kit::Path;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{STREAM, not_found};
+use super::{STREAM, not_found, words::RestoredItem};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -15,7 +15,49 @@ use crate::{
     idempotency::{Bare, Fill, keep},
 };
 
-pub(super) async fn handle(
+/// Brings a deleted draft document back.
+#[utoipa::path(post, path = "/documents/{id}/restore", operation_id = "restore_document", tag = "documents",
+    params(("id" = Uuid, Path, description = "The document.")),
+    responses((status = 200, body = RestoredItem, headers(("ETag" = String))),
+        (status = 404, description = "`ITEM_NOT_FOUND`: there is none, or it is another's")))]
+pub(super) async fn document(
+    api: State<CommandApi>,
+    bearer: Bearer,
+    item_id: Path<Uuid>,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    handle(ItemType::Document, api, bearer, item_id, bare).await
+}
+
+/// Brings a deleted draft recording back.
+#[utoipa::path(post, path = "/voice/{id}/restore", operation_id = "restore_voice_sample", tag = "voice",
+    params(("id" = Uuid, Path, description = "The recording.")),
+    responses((status = 200, body = RestoredItem, headers(("ETag" = String))),
+        (status = 404, description = "`ITEM_NOT_FOUND`: there is none, or it is another's")))]
+pub(super) async fn voice_sample(
+    api: State<CommandApi>,
+    bearer: Bearer,
+    item_id: Path<Uuid>,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    handle(ItemType::VoiceSample, api, bearer, item_id, bare).await
+}
+
+/// Brings a deleted draft text back.
+#[utoipa::path(post, path = "/raw-text/{id}/restore", operation_id = "restore_raw_text", tag = "raw-text",
+    params(("id" = Uuid, Path, description = "The text.")),
+    responses((status = 200, body = RestoredItem, headers(("ETag" = String))),
+        (status = 404, description = "`ITEM_NOT_FOUND`: there is none, or it is another's")))]
+pub(super) async fn raw_text(
+    api: State<CommandApi>,
+    bearer: Bearer,
+    item_id: Path<Uuid>,
+    bare: Bare,
+) -> Result<Answer, Stop> {
+    handle(ItemType::RawText, api, bearer, item_id, bare).await
+}
+
+async fn handle(
     item_type: ItemType,
     State(api): State<CommandApi>,
     bearer: Bearer,

@@ -1,6 +1,8 @@
 //! From a spool file to an item: looked into, stored, then recorded. Whatever goes wrong on the way,
 //! nothing is left behind; a client that goes away in the middle does not stop it.
 
+use std::time::Duration;
+
 use axum::{extract::Request, http::StatusCode};
 use domain::{
     Submission,
@@ -26,6 +28,9 @@ use crate::{
     checks::Checks,
     idempotency::{Bare, Fill, StoreKey, keep},
 };
+
+/// How long the object store may take for a file; much less than the sweep leaves an upload alone.
+const LONGEST_PUT: Duration = Duration::from_hours(1);
 
 /// A file with everything that is known of it, on its way to become an item.
 pub(super) struct Upload {
@@ -123,11 +128,7 @@ async fn record(
 ) -> Result<Answer, Stop> {
     let item_id = api.ids.next();
     let object = format!("uploads/{item_id}");
-    let stored = api.storage.put_file(&received.path, &object).await;
-    if let Err(error) = stored {
-        remove(api, &object).await;
-        return Err(storage_failed(&error).into());
-    }
+    put(api, item_id, &object, &received).await?;
     let upload = Upload {
         item_id,
         project_id,
@@ -155,6 +156,25 @@ async fn record(
             Err(stop)
         }
     }
+}
+
+/// Puts the file into the object store. After this nobody else removes it: the sweep waits longer.
+async fn put(
+    api: &CommandApi,
+    item_id: Uuid,
+    object: &str,
+    received: &ReceivedFile,
+) -> Result<(), Stop> {
+    let upload = api
+        .begin_upload(item_id, object, received.size_bytes)
+        .await?;
+    let sent = tokio::time::timeout(LONGEST_PUT, upload.send(&received.path)).await;
+    let late = |_| std::io::Error::other("the object store is too slow").into();
+    if let Err(error) = sent.map_err(late).flatten() {
+        remove(api, object).await;
+        return Err(storage_failed(&error).into());
+    }
+    Ok(())
 }
 
 async fn append(

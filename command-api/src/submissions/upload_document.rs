@@ -6,6 +6,7 @@ use http_kit::Query;
 use media::MediaType;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
@@ -19,10 +20,14 @@ use crate::{
     idempotency::Bare,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// The project that it is for.
     project_id: Uuid,
+    /// Whether it is kept without OCR of its own accord.
     #[serde(default)]
+    #[param(default = false)]
     is_raw: bool,
 }
 
@@ -54,6 +59,35 @@ impl Kind for Document {
     }
 }
 
+/// The form, for its description alone: it is taken in piece by piece.
+#[derive(ToSchema)]
+#[schema(as = NewDocument)]
+#[expect(dead_code, reason = "describes the form")]
+struct UploadForm {
+    /// The file; its type is told from its bytes.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: String,
+    /// The field it comes from.
+    #[schema(max_length = 100, example = "law")]
+    domain: Option<String>,
+    /// A language tag.
+    #[schema(max_length = 35, example = "ar")]
+    language: Option<String>,
+    /// A JSON array of at most 50 texts of at most 64 characters.
+    #[schema(example = "[\"letter\"]")]
+    tags: Option<String>,
+    /// A JSON object of at most 16 KiB and 8 levels.
+    #[schema(example = "{\"box\": 7}")]
+    extra_metadata: Option<String>,
+}
+
+/// Keeps a document, a PDF or an image, as a draft and queues its OCR.
+#[utoipa::path(post, path = "/documents", operation_id = "upload_document", tag = "documents",
+    params(Parameters),
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 201, body = ref("#/components/schemas/Document"), headers(("ETag" = String))),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`: not a file of this kind"),
+        (status = 422, description = "`EMPTY_FILE`, `CORRUPT`, `ENCRYPTED`, `TOO_MANY_PAGES`, `TOO_MANY_PIXELS`, `TOO_LONG`, `NO_AUDIO`, or a field that cannot be taken")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,

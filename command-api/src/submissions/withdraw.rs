@@ -12,7 +12,7 @@ use http_kit::Path;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::submit::must_hand_in;
+use super::{submit::must_hand_in, words::TakenBackItem};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -20,6 +20,11 @@ use crate::{
     idempotency::{Bare, Fill, keep},
 };
 
+/// Takes an item back before anybody has decided on it; it is a draft again.
+#[utoipa::path(post, path = "/submissions/{id}/withdraw", operation_id = "withdraw_item",
+    tag = "submissions", params(("id" = Uuid, Path, description = "The item.")),
+    responses((status = 200, body = TakenBackItem, headers(("ETag" = String))),
+        (status = 409, description = "`ALREADY_DECIDED`, `NOT_PENDING`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     bearer: Bearer,

@@ -164,19 +164,7 @@ async fn a_forgotten_password_is_set_by_a_link_once_and_ends_all_sessions() {
     }
     let expected = ["UserRegistered", "EmailVerified", "PasswordResetRequested"];
     assert_eq!(house.stream(person.id).await, expected);
-    let user = house
-        .store
-        .load::<domain::User>(person.id)
-        .await
-        .expect("loaded")
-        .aggregate;
-    let (reset_id, expires_at) = user
-        .standing()
-        .and_then(|standing| standing.pending_reset)
-        .expect("a pending reset");
-    let token = house
-        .signed
-        .sign(TokenKind::ResetPassword, person.id, reset_id, expires_at);
+    let token = house.link_of(person.id).await;
 
     let reset = |token: &str, password: &str| {
         house.anonymous(
@@ -267,5 +255,105 @@ async fn a_request_for_a_mail_takes_the_same_time_for_everybody() {
             house.anonymous(path, body).await.is(202);
             assert!(start.elapsed().as_millis() >= 300, "{path} {email}");
         }
+    }
+}
+
+#[tokio::test]
+async fn passwords_are_bounded_in_characters_wherever_one_is_set() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    let mut here = house.person("here@example.org").await;
+    let mut current = PASSWORD.to_owned();
+    for (n, (password, accepted)) in [
+        ("ü1y-x7z".to_owned(), false),
+        ("ü1y-x7zä".to_owned(), true),
+        ("äö".repeat(64), true),
+        (format!("{}x", "äö".repeat(64)), false),
+        ("Password123!".to_owned(), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let wanted = |good: u16| if accepted { good } else { 422 };
+        let body = json!({"email": format!("r{n}@example.org"), "password": password});
+        house
+            .anonymous("/auth/register", body)
+            .await
+            .is(wanted(201));
+        let body = json!({"email": format!("u{n}@example.org"), "password": password});
+        house
+            .post(&root, "/admin/users", body)
+            .await
+            .is(wanted(201));
+        let body = json!({"current_password": current, "new_password": password});
+        let changed = house.post(&here, "/auth/change-password", body).await;
+        changed.is(wanted(204));
+        let token = house.reset_token(&here).await;
+        let body = json!({"token": token, "new_password": password});
+        let reset = house.anonymous("/auth/reset-password", body).await;
+        reset.is(wanted(204));
+        if accepted {
+            current = password;
+            here = house.sign_in_with(here.id, &here.email, &current).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reset_link_is_dead_once_the_password_changed_in_another_way() {
+    let house = House::new().await;
+    let person = house.person("a@example.org").await;
+    let older = house.reset_token(&person).await;
+    let newer = house.reset_token(&person).await;
+    let reset = |token: &str| {
+        let body = json!({"token": token, "new_password": "a third password"});
+        house.anonymous("/auth/reset-password", body)
+    };
+    house.refused(reset(&older), 400, "INVALID_TOKEN").await;
+    let change = json!({"current_password": PASSWORD, "new_password": "another password"});
+    house
+        .post(&person, "/auth/change-password", change)
+        .await
+        .is(204);
+    house.refused(reset(&newer), 400, "INVALID_TOKEN").await;
+}
+
+#[tokio::test]
+async fn a_reset_that_got_no_answer_is_answered_again_even_when_the_link_is_too_old() {
+    let house = House::new().await;
+    let person = house.person("a@example.org").await;
+    let token = house.reset_token(&person).await;
+    let body = json!({"token": token, "new_password": "another password"});
+    let key = [("idempotency-key", "k")];
+    let path = "/auth/reset-password";
+    let reset = || house.ask(Method::POST, path, None, &key, Some(&body));
+    reset().await.is(204);
+    house.clock.advance(Duration::hours(2));
+    let again = reset().await.is(204);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let late = house.anonymous(path, body.clone());
+    house.refused(late, 400, "INVALID_TOKEN").await;
+}
+
+#[tokio::test]
+async fn the_address_of_a_closed_account_stays_taken() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    let person = house.person("a@example.org").await;
+    let path = format!("/admin/users/{}", person.id);
+    house.delete(&root, &path).await.is(204);
+    let body = json!({"email": "A@example.org", "password": PASSWORD});
+    let again = house.anonymous("/auth/register", body.clone());
+    house.refused(again, 409, "EMAIL_TAKEN").await;
+    let by_root = house.post(&root, "/admin/users", body);
+    house.refused(by_root, 409, "EMAIL_TAKEN").await;
+    let refresh = json!({"refresh_token": person.refresh_token});
+    let refresh = house.anonymous("/auth/refresh", refresh);
+    house.refused(refresh, 401, "INVALID_REFRESH_TOKEN").await;
+    for path in ["/auth/forgot-password", "/auth/resend-verification"] {
+        let events = house.events().await;
+        let body = json!({"email": "a@example.org"});
+        house.anonymous(path, body).await.is(202);
+        assert_eq!(house.events().await, events, "{path}");
     }
 }

@@ -5,7 +5,7 @@ use time::Duration;
 use uuid::Uuid;
 
 use crate::{
-    house::{House, Person},
+    house::{House, Person, Reply},
     review::decide,
     team::Team,
 };
@@ -92,6 +92,100 @@ async fn two_who_ask_for_the_next_item_never_get_the_same_one() {
 }
 
 #[tokio::test]
+async fn callers_of_two_processes_get_each_item_once_and_all_of_them() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let mut items = Vec::new();
+    for at in 0..24_i64 {
+        let item = house.submitted(&contributor, project).await;
+        queue(&house, project, &contributor, item, at).await;
+        items.push(item);
+    }
+    let path = format!("/review/claim-next?project_id={project}");
+    let calls = (0..30_u32).map(|n| {
+        let (house, path) = (&house, &path);
+        let who = if n % 4 < 2 { &admin } else { &reviewer };
+        async move {
+            if n % 2 == 0 {
+                house.post_bare(who, path).await
+            } else {
+                house.post_to_replica(who, path).await
+            }
+        }
+    });
+    let replies = futures::future::join_all(calls).await;
+    let mut got: Vec<Uuid> = replies
+        .iter()
+        .filter(|reply| reply.status == 200)
+        .map(Reply::id)
+        .collect();
+    got.sort_unstable();
+    items.sort_unstable();
+    assert_eq!(got, items, "each item once");
+    assert!(
+        replies
+            .iter()
+            .all(|reply| matches!(reply.status, 200 | 204))
+    );
+}
+
+#[tokio::test]
+async fn the_next_item_is_the_oldest_and_one_whose_claim_ran_out_comes_back_in_its_place() {
+    let Team {
+        house,
+        project,
+        admin,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let mut items = Vec::new();
+    for at in [30_i64, 10, 20] {
+        let item = house.submitted(&contributor, project).await;
+        queue(&house, project, &contributor, item, at).await;
+        items.push(item);
+    }
+    let path = format!("/review/claim-next?project_id={project}");
+    let next = async |who| house.post_bare(who, &path).await.is(200).id();
+    assert_eq!(next(&reviewer).await, items[1]);
+    claimed(&house, items[1]).await;
+    house.clock.advance(Duration::minutes(14));
+    assert_eq!(next(&admin).await, items[2]);
+    claimed(&house, items[2]).await;
+    house.clock.advance(Duration::minutes(1));
+    // The first claim ran out a moment ago, the second holds.
+    assert_eq!(next(&admin).await, items[1]);
+    claimed(&house, items[1]).await;
+    assert_eq!(next(&reviewer).await, items[0]);
+    // What is given back is the next item again, at once.
+    let claim = format!("/review/{}/claim", items[1]);
+    house.delete(&admin, &claim).await.is(204);
+    claimed_until(&house, items[1], None).await;
+    assert_eq!(next(&admin).await, items[1]);
+}
+
+/// What the projector would write.
+async fn claimed(house: &House, item: Uuid) {
+    let until = house.clock.now() + Duration::minutes(15);
+    claimed_until(house, item, Some(until)).await;
+}
+
+async fn claimed_until(house: &House, item: Uuid, until: Option<time::OffsetDateTime>) {
+    sqlx::query("UPDATE review_queue SET claimed_until = $2 WHERE item_id = $1")
+        .bind(item)
+        .bind(until)
+        .execute(house.pool())
+        .await
+        .expect("a row");
+}
+
+#[tokio::test]
 async fn a_comment_at_the_same_moment_does_not_hide_the_next_item() {
     let Team {
         house,
@@ -116,7 +210,7 @@ async fn a_comment_at_the_same_moment_does_not_hide_the_next_item() {
 }
 
 /// What the projector would write.
-async fn queue(house: &House, project: Uuid, submitter: &Person, item: Uuid, at: i64) {
+pub async fn queue(house: &House, project: Uuid, submitter: &Person, item: Uuid, at: i64) {
     sqlx::query(
         "INSERT INTO review_queue (item_id, project_id, item_type, round, submitter_id, submitted_at)
          VALUES ($1, $2, 'raw_text', 1, $3, to_timestamp($4))",

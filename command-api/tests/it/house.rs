@@ -7,7 +7,8 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use command_api::{CommandApi, Parts};
+use command_api::{CommandApi, Parts, SuperAdmin};
+use domain::User;
 use event_store::{EventStore, Log, StoreSettings, Vault, notify::Heads, relay};
 use http_kit::{EdgeSettings, Health, edge};
 use media::ObjectStorage;
@@ -37,6 +38,8 @@ pub struct House {
     pub store: EventStore,
     pub heads: Heads,
     router: Router,
+    /// Another process over the same database.
+    replica: Router,
     relay: CancellationToken,
     _nats: TestNats,
     home: Home,
@@ -92,6 +95,17 @@ impl House {
 
     /// With a reading side that knows nothing.
     pub async fn with_a_late_reader() -> Self {
+        Self::made(LimitsConfig::default(), None).await
+    }
+
+    /// With these limits, and its files in that store instead of a directory.
+    pub async fn with(limits: LimitsConfig, storage: Option<ObjectStorage>) -> Self {
+        let house = Self::made(limits, storage).await;
+        house.heads.projected("access", i64::MAX);
+        house
+    }
+
+    async fn made(limits: LimitsConfig, storage: Option<ObjectStorage>) -> Self {
         let database = test_kit::postgres().await;
         let nats = test_kit::nats().await;
         let home = Home::new().expect("a directory");
@@ -121,18 +135,20 @@ impl House {
         };
         let store = EventStore::new(pool.clone(), vault.clone(), heads.clone(), settings);
         let objects = format!("file://{}", home.path().join("objects").display());
-        let storage = ObjectStorage::from_url(&objects).expect("a store");
-        let api = CommandApi::new(Parts {
+        let directory = || ObjectStorage::from_url(&objects).expect("a store");
+        let storage = storage.unwrap_or_else(directory);
+        let parts = || Parts {
             store: store.clone(),
-            log: Log::new(pool, vault),
+            log: Log::new(pool.clone(), vault.clone()),
             storage: storage.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
             secret: secret.clone(),
-            limits: LimitsConfig::default(),
+            limits: limits.clone(),
             spool: home.path().join("spool"),
-        })
-        .expect("a command side");
+        };
+        let api = CommandApi::new(parts()).expect("a command side");
+        let replica = CommandApi::new(parts()).expect("another");
         let relay = CancellationToken::new();
         tokio::spawn(relay::run(
             relay::RelaySettings {
@@ -143,18 +159,26 @@ impl House {
             },
             relay.clone(),
         ));
-        let edge_settings = EdgeSettings {
+        let edge_settings = || EdgeSettings {
             health: Health::new(clock.clone()),
             clock: clock.clone(),
-            ids,
+            ids: ids.clone(),
             cors_origins: vec![],
             trusted_proxies: vec![],
             strict_transport_security: false,
+            deprecation: None,
+            rate_limits: None,
+            document: None,
+            starting: false,
             json_body_bytes: 1 << 20,
-            root: Router::new(),
+            root: http_kit::Routes::new(),
         };
         Self {
-            router: edge(command_api::router(api.clone()), edge_settings),
+            router: edge(
+                command_api::routes().with_state(api.clone()),
+                edge_settings(),
+            ),
+            replica: edge(command_api::routes().with_state(replica), edge_settings()),
             signed: SignedTokens::new(&secret),
             api,
             clock,
@@ -173,12 +197,19 @@ impl House {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("infallible");
+        Self::send_to(&self.router, request).await
+    }
+
+    /// The same to the other process.
+    pub async fn post_to_replica(&self, who: &Person, path: &str) -> Reply {
+        let request = Request::post(format!("/api{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", who.token))
+            .body(Body::empty());
+        Self::send_to(&self.replica, request.expect("a request")).await
+    }
+
+    async fn send_to(router: &Router, request: Request<Body>) -> Reply {
+        let response = router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 24)
             .await
@@ -245,6 +276,16 @@ impl House {
     /// Where a stored file is on this machine.
     pub fn file(&self, key: &str) -> std::path::PathBuf {
         self.home.path().join("objects").join(key)
+    }
+
+    /// Until a statement with these words waits for a lock.
+    pub async fn waits_for(&self, words: &str) {
+        let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                     AND datname = current_database() AND query LIKE '%' || $1 || '%')";
+        let waiting = || sqlx::query_scalar::<_, bool>(waits).bind(words);
+        while !waiting().fetch_one(self.pool()).await.expect("asked") {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// How many events there are.
@@ -314,8 +355,28 @@ impl House {
         self.sign_in(id, email).await
     }
 
+    /// The newest reset link of an account.
+    pub async fn link_of(&self, user_id: Uuid) -> String {
+        let user = self.store.load::<User>(user_id).await.expect("loaded");
+        let standing = user.aggregate.standing().cloned().expect("an account");
+        let (reset_id, until) = standing.pending_reset.expect("a pending reset");
+        self.signed
+            .sign(TokenKind::ResetPassword, user_id, reset_id, until)
+    }
+
+    /// The link for who forgot the password just now.
+    pub async fn reset_token(&self, person: &Person) -> String {
+        let body = json!({"email": person.email});
+        self.anonymous("/auth/forgot-password", body).await.is(202);
+        self.link_of(person.id).await
+    }
+
     pub async fn sign_in(&self, id: Uuid, email: &str) -> Person {
-        let body = json!({"email": email, "password": PASSWORD});
+        self.sign_in_with(id, email, PASSWORD).await
+    }
+
+    pub async fn sign_in_with(&self, id: Uuid, email: &str, password: &str) -> Person {
+        let body = json!({"email": email, "password": password});
         let reply = self.anonymous("/auth/login", body).await.is(200);
         let word = |name: &str| reply.body[name].as_str().expect("a token").to_owned();
         Person {
@@ -328,12 +389,8 @@ impl House {
 
     pub async fn super_admin(&self) -> Person {
         let email = "root@example.org";
-        assert!(
-            self.api
-                .ensure_super_admin(email, PASSWORD)
-                .await
-                .expect("made")
-        );
+        let made = self.api.ensure_super_admin(email, PASSWORD).await;
+        assert_eq!(made.expect("made"), SuperAdmin::Made);
         let id = self
             .store
             .user_with_address(email)

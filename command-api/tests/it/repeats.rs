@@ -64,6 +64,13 @@ async fn a_repeat_gets_the_first_answer_and_appends_nothing() {
         .is(201);
     assert_eq!(invited.body, again.body, "the token is made again");
 
+    let path = format!("/projects/{project}/members/{}", reviewer.id);
+    let (key, role) = ([("idempotency-key", "m1")], json!({"role": "reviewer"}));
+    let send = || house.ask(Method::PUT, &path, Some(&admin), &key, Some(&role));
+    let (changed, again) = (send().await.is(200), send().await.is(200));
+    assert_eq!(changed.body, again.body);
+    assert_eq!(again.body["email"], "reviewer@example.org");
+
     let root = house.super_admin().await;
     let path = format!("/admin/users/{}", contributor.id);
     let (key, name) = ([("idempotency-key", "u1")], json!({"name": "Amina"}));

@@ -223,6 +223,20 @@ async fn deciding_on_ones_own_item_can_be_forbidden() {
         .is(200);
     let own = decide(&house, &admin, second, json!({"decision": "approve"}));
     house.refused(own, 403, "SELF_REVIEW").await;
+    let claim = format!("/review/{second}/claim");
+    let own = house.post_bare(&admin, &claim);
+    house.refused(own, 403, "SELF_REVIEW").await;
+    let one = json!({"id": second, "item_type": "raw_text", "decision": "approve"});
+    let own = house
+        .post(&admin, "/review/batch", json!({"items": [one]}))
+        .await
+        .is(200);
+    assert_eq!(own.body["failed_items"][0]["code"], "SELF_REVIEW");
+    crate::claiming::queue(&house, project, &admin, second, 0).await;
+    let next = format!("/review/claim-next?project_id={project}");
+    house.post_bare(&admin, &next).await.is(204);
+    let root = house.super_admin().await;
+    assert_eq!(house.post_bare(&root, &next).await.is(200).id(), second);
 }
 
 #[tokio::test]
@@ -273,8 +287,18 @@ async fn words_can_be_said_without_a_decision() {
         .post(&reviewer, &path, json!({"text": "Which year?"}))
         .await
         .is(201);
-    assert_eq!(said.body["author_id"], json!(reviewer.id));
+    let expected = json!({
+        "id": said.id(), "item_id": item, "round": 1, "author_id": reviewer.id,
+        "text": "Which year?", "created_at": said.body["created_at"],
+    });
+    assert_eq!(said.body, expected);
     assert!(said.body["created_at"].is_string());
+    let headers = [("idempotency-key", "c1")];
+    let body = json!({"text": "x".repeat(5000)});
+    let send = || house.ask(Method::POST, &path, Some(&reviewer), &headers, Some(&body));
+    let (first, again) = (send().await.is(201), send().await.is(201));
+    assert_eq!(again.body, first.body);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
     for bad in ["", " ", &"x".repeat(5001)] {
         house
             .refused(
@@ -320,4 +344,128 @@ async fn an_item_that_was_taken_back_is_a_draft_that_reviewers_do_not_know_of() 
     house.refused(decided, 404, "ITEM_NOT_FOUND").await;
     let decided = decide(&house, &admin, item, approve);
     house.refused(decided, 409, "NOT_PENDING").await;
+    let comments = format!("/review/{item}/comments");
+    for (who, status, code) in [
+        (&reviewer, 404, "ITEM_NOT_FOUND"),
+        (&admin, 409, "NOT_PENDING"),
+    ] {
+        let said = house.post(who, &comments, json!({"text": "Which year?"}));
+        house.refused(said, status, code).await;
+        house.refused(house.delete(who, &claim), status, code).await;
+    }
+}
+
+#[tokio::test]
+async fn a_draft_that_came_back_for_changes_is_no_reviewers_business() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let changes = json!({"decision": "request_changes", "feedback": "Sharper"});
+    decide(&house, &reviewer, item, changes).await.is(200);
+    let path = format!("/raw-text/{item}");
+    house
+        .put(&contributor, &path, json!({"title": "Sharper"}))
+        .await
+        .is(200);
+    let (comments, claim) = (
+        format!("/review/{item}/comments"),
+        format!("/review/{item}/claim"),
+    );
+    let said = house.post(&reviewer, &comments, json!({"text": "x"}));
+    house.refused(said, 404, "ITEM_NOT_FOUND").await;
+    let released = house.delete(&reviewer, &claim);
+    house.refused(released, 404, "ITEM_NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn of_a_withdrawal_and_a_decision_at_once_exactly_one_wins() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    for _ in 0..6 {
+        let item = house.submitted(&contributor, project).await;
+        let withdraw = format!("/submissions/{item}/withdraw");
+        let (withdrawn, decided) = tokio::join!(
+            house.post_bare(&contributor, &withdraw),
+            decide(&house, &reviewer, item, json!({"decision": "approve"})),
+        );
+        let outcomes = (
+            withdrawn.status,
+            decided.status,
+            withdrawn.code(),
+            decided.code(),
+        );
+        assert!(
+            matches!(
+                outcomes,
+                (200, 404, _, "ITEM_NOT_FOUND") | (409, 200, "ALREADY_DECIDED", _)
+            ),
+            "{outcomes:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_decision_says_its_own_words_and_not_those_of_a_later_round() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let path = format!("/review/{item}");
+    let send = |key: &'static str, words: &'static str| {
+        let (house, reviewer, path) = (&house, &reviewer, &path);
+        async move {
+            let body = json!({"decision": "request_changes", "feedback": words});
+            let headers = [("idempotency-key", key)];
+            let sent = house.ask(Method::PATCH, path, Some(reviewer), &headers, Some(&body));
+            sent.await.is(200)
+        }
+    };
+    let first = send("d1", "Sharper").await;
+    house.submit(&contributor, item).await;
+    send("d2", "Brighter").await;
+    let again = send("d1", "Sharper").await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.body, first.body);
+}
+
+#[tokio::test]
+async fn feedback_has_at_most_5000_characters_and_a_batch_200_items() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let long = json!({"decision": "approve", "feedback": "ä".repeat(5000)});
+    decide(&house, &reviewer, item, long).await.is(200);
+    let item = house.submitted(&contributor, project).await;
+    let one = |id: Uuid, words: &str| json!({"id": id, "item_type": "raw_text", "decision": "reject", "feedback": words});
+    let mut items: Vec<Value> = (1..200).map(|n| one(Uuid::from_u128(n), "No")).collect();
+    items.push(one(item, &"x".repeat(5001)));
+    let batch = json!({"items": items});
+    let reply = house.post(&reviewer, "/review/batch", batch).await.is(200);
+    assert_eq!(reply.body["decided_count"], 0);
+    let failed = reply.body["failed_items"].as_array().expect("a list");
+    assert_eq!(failed.len(), 200);
+    assert_eq!(failed[0]["code"], "ITEM_NOT_FOUND");
+    assert_eq!(failed[199]["code"], "VALIDATION_ERROR");
+    items.push(one(Uuid::from_u128(201), "No"));
+    let batch = house.post(&reviewer, "/review/batch", json!({"items": items}));
+    house.refused(batch, 422, "VALIDATION_ERROR").await;
 }

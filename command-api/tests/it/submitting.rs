@@ -44,8 +44,11 @@ async fn each_item_stands_or_fails_alone() {
         house.stream(a).await,
         ["RawTextCreated", "SubmissionSubmitted"]
     );
-    let empty = house.post(&contributor, "/submit", json!({})).await.is(200);
-    assert_eq!(empty.body["submitted_count"], 0);
+    let null = json!({"document_ids": null, "voice_sample_ids": null, "raw_text_ids": null});
+    for nothing in [json!({}), null] {
+        let empty = house.post(&contributor, "/submit", nothing).await.is(200);
+        assert_eq!(empty.body["submitted_count"], 0);
+    }
 }
 
 #[tokio::test]
@@ -65,7 +68,10 @@ async fn only_its_owner_hands_an_item_in_and_no_more_than_500_at_once() {
         .is(200);
     assert_eq!(reply.body["failed_items"][0]["code"], "FORBIDDEN");
     assert_eq!(house.events().await, events);
-    let many = json!({"raw_text_ids": vec![item; 501]});
+    let many = json!({"raw_text_ids": vec![item; 500]});
+    let reply = house.post(&contributor, "/submit", many).await.is(200);
+    assert_eq!(reply.body["submitted_count"], 1);
+    let many = json!({"raw_text_ids": vec![item; 500], "document_ids": [item]});
     house
         .refused(
             house.post(&contributor, "/submit", many),

@@ -82,7 +82,7 @@ pub async fn upload(house: &House, who: &Person, path: &str, parts: &[Part<'_>])
         .await
 }
 
-async fn objects(house: &House) -> usize {
+pub async fn objects(house: &House) -> usize {
     house.storage.list("uploads").expect("a list").count().await
 }
 

@@ -1,6 +1,6 @@
 //! The project as its rules see it.
 
-use super::{ProjectCommand, ProjectError, ProjectEvent};
+use super::{Invitation, InvitationState, ProjectCommand, ProjectError, ProjectEvent};
 use crate::{Personal, ProjectRole, UserId};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
@@ -44,30 +44,6 @@ pub struct Member {
     pub membership_id: Uuid,
     /// What they may do.
     pub role: ProjectRole,
-}
-
-/// One invitation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invitation {
-    /// To whom.
-    pub email: Personal<String>,
-    /// As what.
-    pub role: ProjectRole,
-    /// Until when.
-    pub expires_at: OffsetDateTime,
-    /// What became of it.
-    pub state: InvitationState,
-}
-
-/// What became of an invitation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum InvitationState {
-    /// It waits.
-    Pending,
-    /// It was taken back.
-    Revoked,
-    /// It was accepted.
-    Accepted,
 }
 
 impl ProjectMembership {
@@ -143,13 +119,15 @@ impl Project {
                 if invitee_id.is_some_and(|id| self.members.contains_key(&id)) {
                     return Err(ProjectError::AlreadyMember);
                 }
-                Ok(vec![ProjectEvent::MemberInvited {
+                let mut events = self.revoked_for(&email);
+                events.push(ProjectEvent::MemberInvited {
                     invitation_id,
                     email: Personal::new(invitation_id, email),
                     role,
                     invited_by_id,
                     expires_at,
-                }])
+                });
+                Ok(events)
             }
             ProjectCommand::RevokeInvitation { invitation_id } => {
                 match self.invitations.get(&invitation_id).map(|i| i.state) {
@@ -219,6 +197,16 @@ impl Project {
         }]
     }
 
+    /// The end of what an address was sent before: of two invitations the newer one says as what.
+    fn revoked_for(&self, address: &str) -> Vec<ProjectEvent> {
+        let pending = |invitation: &Invitation| {
+            invitation.state == InvitationState::Pending && invitation.is_for(address)
+        };
+        let theirs = self.invitations.iter().filter(|(_, one)| pending(one));
+        let revoked = |invitation_id| ProjectEvent::InvitationRevoked { invitation_id };
+        theirs.map(|(id, _)| revoked(*id)).collect()
+    }
+
     fn accepted(
         &self,
         invitation_id: Uuid,
@@ -232,8 +220,7 @@ impl Project {
             .get(&invitation_id)
             .filter(|invitation| invitation.state != InvitationState::Revoked)
             .ok_or(ProjectError::InvitationNotFound)?;
-        let addressed = invitation.email.get().map(|to| to.to_lowercase());
-        if addressed != Some(email.to_lowercase()) {
+        if !invitation.is_for(email) {
             return Err(ProjectError::InvitationForAnother);
         }
         if invitation.state == InvitationState::Accepted {

@@ -4,10 +4,12 @@ mod aggregate;
 mod command;
 mod error;
 mod event;
+mod invitation;
 #[cfg(test)]
 mod tests;
 
-pub use aggregate::{Invitation, InvitationState, Member, Project, ProjectMembership};
+pub use aggregate::{Member, Project, ProjectMembership};
 pub use command::ProjectCommand;
 pub use error::ProjectError;
 pub use event::ProjectEvent;
+pub use invitation::{Invitation, InvitationState};

@@ -224,6 +224,28 @@ fn the_same_invitation_is_made_once_whatever_became_of_it() {
 }
 
 #[test]
+fn a_newer_invitation_of_an_address_takes_the_older_one_back() {
+    let again = |email: &str, given| {
+        let invite = ProjectCommand::Invite {
+            invitation_id: Uuid::from_u128(40),
+            email: email.into(),
+            invitee_id: Some(GUEST),
+            role: ProjectRole::Contributor,
+            invited_by_id: MAKER,
+            expires_at: LATER,
+        };
+        let events = result(given, invite).expect("invited");
+        (events.len(), events.first() == Some(&REVOKED))
+    };
+    let pending = || with([invited()]);
+    assert_eq!(again("Guest@EXAMPLE.org", pending()), (2, true));
+    assert_eq!(again("other@example.org", pending()), (1, false));
+    let used = [with([invited()]), accepted()].concat();
+    let left = [used, vec![ProjectEvent::MemberLeft { user_id: GUEST }]].concat();
+    assert_eq!(again("guest@example.org", left), (1, false));
+}
+
+#[test]
 fn a_member_is_not_invited_again() {
     let again = result(created(), invite(Some(MAKER)));
     assert_eq!(again, Err(ProjectError::AlreadyMember));

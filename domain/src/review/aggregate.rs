@@ -21,6 +21,8 @@ pub struct Review {
 pub struct Round {
     /// Which, from 1.
     pub number: u32,
+    /// How often its decision was reverted.
+    pub reopened: u32,
     /// Whose item it is.
     pub submitter_id: UserId,
     /// Who has taken it on.
@@ -58,21 +60,30 @@ impl Review {
     /// The round that a command is about: the item's own, opened here if no policy has done so yet.
     /// The events to append first come with it.
     fn current(&self, pending: Option<Pending>) -> Result<(Round, Vec<ReviewEvent>), ReviewError> {
-        match (&self.round, pending) {
-            (Some(round), Some(pending)) if round.number >= pending.round => {
+        let Some(pending) = pending else {
+            let round = self.round.clone().ok_or(ReviewError::NotPending)?;
+            return Ok((round, vec![]));
+        };
+        match &self.round {
+            Some(round) if (round.number, round.reopened) >= (pending.round, pending.reopened) => {
                 Ok((round.clone(), vec![]))
             }
-            (_, Some(pending)) => Ok((
+            Some(round) if round.number == pending.round => {
+                let reopened = ReviewEvent::ReviewReopened {
+                    round: round.number,
+                };
+                Ok((opened_again(round), vec![reopened]))
+            }
+            _ => Ok((
                 Round {
                     number: pending.round,
+                    reopened: 0,
                     submitter_id: pending.submitter_id,
                     claim: None,
                     outcome: None,
                 },
                 vec![opened(pending)],
             )),
-            (Some(round), None) => Ok((round.clone(), vec![])),
-            (None, None) => Err(ReviewError::NotPending),
         }
     }
 
@@ -82,9 +93,13 @@ impl Review {
             ReviewCommand::Claim {
                 pending,
                 reviewer_id,
+                allow_self_review,
                 now,
             } => {
                 let (round, mut events) = self.current(pending)?;
+                if !allow_self_review && round.submitter_id == reviewer_id {
+                    return Err(ReviewError::SelfReview);
+                }
                 still_open(&round)?;
                 if round.claimed_by_other(reviewer_id, now) {
                     return Err(ReviewError::Claimed);
@@ -104,6 +119,7 @@ impl Review {
             }
             ReviewCommand::ReleaseClaim { reviewer_id, now } => {
                 let (round, _) = self.current(None)?;
+                not_withdrawn(&round)?;
                 if round.claimed_by_other(reviewer_id, now) {
                     return Err(ReviewError::Claimed);
                 }
@@ -151,6 +167,7 @@ impl Review {
                 text,
             } => {
                 let (round, mut events) = self.current(pending)?;
+                not_withdrawn(&round)?;
                 events.push(ReviewEvent::ReviewCommented {
                     round: round.number,
                     comment_id,
@@ -182,6 +199,23 @@ fn opened(pending: Pending) -> ReviewEvent {
         project_id: pending.project_id,
         item_type: pending.item_type,
         submitter_id: pending.submitter_id,
+    }
+}
+
+const fn opened_again(round: &Round) -> Round {
+    Round {
+        reopened: round.reopened + 1,
+        claim: None,
+        outcome: None,
+        ..*round
+    }
+}
+
+/// What its owner took back is a draft, and no reviewer's business.
+fn not_withdrawn(round: &Round) -> Result<(), ReviewError> {
+    match round.outcome {
+        Some(Outcome::Withdrawn) => Err(ReviewError::NotPending),
+        _ => Ok(()),
     }
 }
 
@@ -240,6 +274,7 @@ impl Aggregate for Review {
         {
             self.round = Some(Round {
                 number: round,
+                reopened: 0,
                 submitter_id,
                 claim: None,
                 outcome: None,
@@ -267,6 +302,7 @@ impl Aggregate for Review {
                     feedback,
                 }));
             }
+            ReviewEvent::ReviewReopened { .. } => *current = opened_again(current),
             ReviewEvent::ReviewWithdrawn { .. } => current.outcome = Some(Outcome::Withdrawn),
         }
     }

@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub struct Pending {
     /// Which time it was handed in, from 1.
     pub round: u32,
+    /// How often a decision of this round was reverted.
+    pub reopened: u32,
     /// Where it belongs.
     pub project_id: ProjectId,
     /// What it is.
@@ -22,7 +24,7 @@ pub struct Pending {
 /// A request to a review's stream; `pending` is absent when the item does not wait for review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReviewCommand {
-    /// Open the round.
+    /// Open the round, or open it again.
     Open {
         /// The item.
         pending: Pending,
@@ -33,6 +35,8 @@ pub enum ReviewCommand {
         pending: Option<Pending>,
         /// Who.
         reviewer_id: UserId,
+        /// Whether the project lets reviewers decide on their own items.
+        allow_self_review: bool,
         /// Now.
         now: OffsetDateTime,
     },

@@ -82,6 +82,11 @@ pub enum ReviewEvent {
         /// With which words; sealed under the owner's key.
         feedback: Option<Personal<String>>,
     },
+    /// The decision was taken back: the same round waits again, unclaimed.
+    ReviewReopened {
+        /// Which round.
+        round: u32,
+    },
     /// Its owner took it back before a decision.
     ReviewWithdrawn {
         /// In which round.
@@ -97,6 +102,7 @@ impl DomainEvent for ReviewEvent {
             Self::ClaimReleased { .. } => "ClaimReleased",
             Self::ReviewCommented { .. } => "ReviewCommented",
             Self::ReviewDecided { .. } => "ReviewDecided",
+            Self::ReviewReopened { .. } => "ReviewReopened",
             Self::ReviewWithdrawn { .. } => "ReviewWithdrawn",
         }
         .into()

@@ -1,6 +1,7 @@
 //! Given, when, then: what a review allows, refuses and quietly ignores.
 
 mod claims;
+mod reopening;
 
 use super::{CLAIM_DURATION, Decision, Pending, Review, ReviewCommand, ReviewError, ReviewEvent};
 use crate::{ItemType, Personal};
@@ -28,6 +29,7 @@ fn result(given: Events, when: ReviewCommand) -> Result<Events, ReviewError> {
 const fn pending(round: u32) -> Pending {
     Pending {
         round,
+        reopened: 0,
         project_id: PROJECT,
         item_type: ItemType::Document,
         submitter_id: OWNER,
@@ -47,6 +49,7 @@ fn claim(reviewer_id: Uuid, now: OffsetDateTime) -> ReviewCommand {
     ReviewCommand::Claim {
         pending: Some(pending(1)),
         reviewer_id,
+        allow_self_review: true,
         now,
     }
 }
@@ -178,6 +181,7 @@ fn what_was_never_handed_in_refuses_everything() {
         ReviewCommand::Claim {
             pending: None,
             reviewer_id: REVIEWER,
+            allow_self_review: true,
             now: NOW,
         },
         release(REVIEWER, NOW),
@@ -315,6 +319,14 @@ fn comments_are_kept_before_and_after_the_decision() {
     assert_eq!(during, Ok(vec![commented(1)]));
     let after = result(vec![opened(1), approved()], comment(None));
     assert_eq!(after, Ok(vec![commented(1)]));
+}
+
+#[test]
+fn nobody_talks_about_what_its_owner_took_back_nor_gives_it_back() {
+    let refused = Err(ReviewError::NotPending);
+    let given = || vec![opened(1), claimed(REVIEWER, EXPIRY), WITHDRAWN];
+    assert_eq!(result(given(), comment(None)), refused);
+    assert_eq!(result(given(), release(REVIEWER, NOW)), refused);
 }
 
 #[test]

@@ -1,19 +1,20 @@
 //! The item as its rules see it.
 
 use super::{
-    Description, Edit, ProcessingKind, ProcessingOutcome, RoundOutcome, SubmissionCommand,
-    SubmissionError, SubmissionEvent, Text,
+    Description, Edit, SubmissionCommand, SubmissionError, SubmissionEvent, Text,
+    creation::{create, created},
 };
-use crate::{
-    ItemType, Personal, ProjectId, UserId,
-    review::{Decision, Verdict},
-};
+use crate::{ItemType, Personal, ProjectId, UserId};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An item.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is held at a time; a box would show in every match"
+)]
 pub enum Submission {
     /// Nothing was recorded under this id.
     #[default]
@@ -35,6 +36,10 @@ pub struct Item {
     pub status: Status,
     /// How often it was handed in.
     pub rounds: u32,
+    /// How often a decision of the present round was reverted.
+    pub reopened: u32,
+    /// Whether the decision of the present round is the newest thing that happened to it, runs aside.
+    pub as_decided: bool,
     /// Whether it is hidden.
     pub deleted: bool,
     /// What was said about it.
@@ -108,76 +113,6 @@ impl Submission {
     }
 }
 
-fn create(command: SubmissionCommand) -> Option<Vec<SubmissionEvent>> {
-    let queued = |run_id, kind| SubmissionEvent::ProcessingRequested {
-        run_id,
-        kind,
-        requested_by_id: None,
-    };
-    match command {
-        SubmissionCommand::UploadDocument {
-            project_id,
-            uploaded_by_id,
-            original_filename,
-            file,
-            pages,
-            is_raw,
-            description,
-            run_id,
-        } => {
-            let uploaded = SubmissionEvent::DocumentUploaded {
-                project_id,
-                uploaded_by_id,
-                original_filename: Personal::new(uploaded_by_id, original_filename),
-                file,
-                pages,
-                is_raw,
-                description,
-            };
-            let run = (!is_raw).then(|| queued(run_id, ProcessingKind::Ocr));
-            Some(std::iter::once(uploaded).chain(run).collect())
-        }
-        SubmissionCommand::UploadVoiceSample {
-            project_id,
-            uploaded_by_id,
-            original_filename,
-            file,
-            duration_seconds,
-            description,
-            run_id,
-        } => Some(vec![
-            SubmissionEvent::VoiceSampleUploaded {
-                project_id,
-                uploaded_by_id,
-                original_filename: Personal::new(uploaded_by_id, original_filename),
-                file,
-                duration_seconds,
-                description,
-            },
-            queued(run_id, ProcessingKind::Transcription),
-        ]),
-        SubmissionCommand::CreateRawText {
-            item_id,
-            project_id,
-            created_by_id,
-            title,
-            content,
-            description,
-        } => {
-            let (content, content_ref) = content.into_fields();
-            Some(vec![SubmissionEvent::RawTextCreated {
-                project_id,
-                created_by_id,
-                title: Personal::new(item_id, title),
-                content,
-                content_ref,
-                description,
-            }])
-        }
-        _ => None,
-    }
-}
-
 impl Item {
     fn decide(&self, command: SubmissionCommand) -> Result<Vec<SubmissionEvent>, SubmissionError> {
         match command {
@@ -185,9 +120,16 @@ impl Item {
             | SubmissionCommand::UploadVoiceSample { .. }
             | SubmissionCommand::CreateRawText { .. } => Err(SubmissionError::AlreadyCreated),
             // What the background found out holds for a deleted item too.
-            SubmissionCommand::RecordOutcome { round, outcome } => {
-                Ok(self.outcome(round, outcome).into_iter().collect())
-            }
+            SubmissionCommand::RecordOutcome {
+                round,
+                reopened,
+                outcome,
+            } => Ok(self.outcome(round, reopened, outcome).into_iter().collect()),
+            SubmissionCommand::RevertDecision {
+                round,
+                reopened,
+                reverted_by_id,
+            } => self.reverted(round, reopened, reverted_by_id),
             SubmissionCommand::RecordProcessing { run_id, outcome } => {
                 let open = self.processing == Processing::Open(run_id);
                 Ok(open
@@ -256,112 +198,9 @@ impl Item {
         Ok(reopened.into_iter().chain(edited).collect())
     }
 
-    fn outcome(&self, round: u32, outcome: RoundOutcome) -> Option<SubmissionEvent> {
-        if self.status != Status::PendingReview || self.rounds != round {
-            return None;
-        }
-        Some(match outcome {
-            RoundOutcome::Withdrawn => SubmissionEvent::SubmissionWithdrawn { round },
-            RoundOutcome::Decided(Verdict {
-                decision,
-                reviewer_id,
-                feedback,
-            }) => match decision {
-                Decision::Approve => SubmissionEvent::SubmissionApproved {
-                    round,
-                    reviewer_id,
-                    feedback,
-                },
-                Decision::Reject => SubmissionEvent::SubmissionRejected {
-                    round,
-                    reviewer_id,
-                    feedback,
-                },
-                Decision::RequestChanges => SubmissionEvent::ChangesRequested {
-                    round,
-                    reviewer_id,
-                    feedback,
-                },
-            },
-        })
-    }
-
-    fn processing_requested(
-        &self,
-        run_id: Uuid,
-        requested_by_id: Option<UserId>,
-        force: bool,
-    ) -> Result<Vec<SubmissionEvent>, SubmissionError> {
-        let kind =
-            ProcessingKind::for_item(self.item_type).ok_or(SubmissionError::NotProcessable)?;
-        match self.processing {
-            Processing::Open(_) => Ok(vec![]),
-            Processing::Settled if !force => Err(SubmissionError::AlreadyProcessed),
-            Processing::Never | Processing::Settled | Processing::DeadLettered => {
-                Ok(vec![SubmissionEvent::ProcessingRequested {
-                    run_id,
-                    kind,
-                    requested_by_id,
-                }])
-            }
-        }
-    }
-
-    fn processed(&self, run_id: Uuid, outcome: ProcessingOutcome) -> Option<SubmissionEvent> {
-        let kind = ProcessingKind::for_item(self.item_type)?;
-        Some(match outcome {
-            ProcessingOutcome::Succeeded {
-                attempt,
-                engine,
-                engine_version,
-                language,
-                confidence,
-                duration_seconds,
-                started_at,
-                text,
-                result,
-                result_ref,
-            } => {
-                let (text, text_ref) = text.into_fields();
-                SubmissionEvent::ProcessingSucceeded {
-                    run_id,
-                    kind,
-                    attempt,
-                    engine,
-                    engine_version,
-                    language,
-                    confidence,
-                    duration_seconds,
-                    started_at,
-                    text,
-                    text_ref,
-                    result,
-                    result_ref,
-                }
-            }
-            ProcessingOutcome::Failed {
-                attempts,
-                error_code,
-                error,
-            } => SubmissionEvent::ProcessingFailed {
-                run_id,
-                kind,
-                attempts,
-                error_code,
-                error,
-            },
-            ProcessingOutcome::DeadLettered {
-                attempts,
-                error_code,
-                error,
-            } => SubmissionEvent::ProcessingDeadLettered {
-                run_id,
-                kind,
-                attempts,
-                error_code,
-                error,
-            },
-        })
+    const fn becomes(&mut self, status: Status, as_decided: bool) {
+        self.status = status;
+        self.as_decided = as_decided;
     }
 
     fn apply(&mut self, event: SubmissionEvent) {
@@ -374,17 +213,26 @@ impl Item {
             } => {
                 self.description = description;
                 self.title = title.or_else(|| self.title.take());
+                self.as_decided = false;
             }
             SubmissionEvent::SubmissionSubmitted { round } => {
-                self.status = Status::PendingReview;
+                self.becomes(Status::PendingReview, false);
                 self.rounds = round;
+                self.reopened = 0;
             }
             SubmissionEvent::SubmissionWithdrawn { .. }
-            | SubmissionEvent::ChangesRequested { .. }
-            | SubmissionEvent::SubmissionReopened {} => self.status = Status::Draft,
-            SubmissionEvent::SubmissionApproved { .. } => self.status = Status::Approved,
-            SubmissionEvent::SubmissionRejected { .. } => self.status = Status::Rejected,
-            SubmissionEvent::SubmissionDeleted {} => self.deleted = true,
+            | SubmissionEvent::SubmissionReopened {} => self.becomes(Status::Draft, false),
+            SubmissionEvent::ChangesRequested { .. } => self.becomes(Status::Draft, true),
+            SubmissionEvent::SubmissionApproved { .. } => self.becomes(Status::Approved, true),
+            SubmissionEvent::SubmissionRejected { .. } => self.becomes(Status::Rejected, true),
+            SubmissionEvent::DecisionReverted { .. } => {
+                self.becomes(Status::PendingReview, false);
+                self.reopened += 1;
+            }
+            SubmissionEvent::SubmissionDeleted {} => {
+                self.deleted = true;
+                self.as_decided = false;
+            }
             SubmissionEvent::SubmissionRestored {} => self.deleted = false,
             SubmissionEvent::ProcessingRequested { run_id, .. } => {
                 self.processing = Processing::Open(run_id);
@@ -418,74 +266,13 @@ impl Aggregate for Submission {
     }
 
     fn apply(&mut self, event: SubmissionEvent) {
-        let created = |item_type, project_id, owner_id, description, title| {
-            Self::Created(Item {
-                item_type,
-                project_id,
-                owner_id,
-                status: Status::Draft,
-                rounds: 0,
-                deleted: false,
-                description,
-                title,
-                processing: Processing::Never,
-            })
-        };
-        match (&mut *self, event) {
-            (Self::Created(item), event) => item.apply(event),
-            (
-                Self::Uncreated,
-                SubmissionEvent::DocumentUploaded {
-                    project_id,
-                    uploaded_by_id,
-                    description,
-                    ..
-                },
-            ) => {
-                *self = created(
-                    ItemType::Document,
-                    project_id,
-                    uploaded_by_id,
-                    description,
-                    None,
-                );
+        match self {
+            Self::Created(item) => item.apply(event),
+            Self::Uncreated => {
+                if let Some(item) = created(event) {
+                    *self = Self::Created(item);
+                }
             }
-            (
-                Self::Uncreated,
-                SubmissionEvent::VoiceSampleUploaded {
-                    project_id,
-                    uploaded_by_id,
-                    description,
-                    ..
-                },
-            ) => {
-                *self = created(
-                    ItemType::VoiceSample,
-                    project_id,
-                    uploaded_by_id,
-                    description,
-                    None,
-                );
-            }
-            (
-                Self::Uncreated,
-                SubmissionEvent::RawTextCreated {
-                    project_id,
-                    created_by_id,
-                    title,
-                    description,
-                    ..
-                },
-            ) => {
-                *self = created(
-                    ItemType::RawText,
-                    project_id,
-                    created_by_id,
-                    description,
-                    Some(title),
-                );
-            }
-            (Self::Uncreated, _) => {}
         }
     }
 }

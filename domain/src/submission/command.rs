@@ -68,8 +68,19 @@ pub enum SubmissionCommand {
     RecordOutcome {
         /// Which round.
         round: u32,
+        /// How often a decision of it had been reverted before.
+        reopened: u32,
         /// How it ended.
         outcome: RoundOutcome,
+    },
+    /// Take the decision of a round back: the item waits again, in the same round.
+    RevertDecision {
+        /// Which round.
+        round: u32,
+        /// How often a decision of it had been reverted before this one was made.
+        reopened: u32,
+        /// Who takes it back.
+        reverted_by_id: UserId,
     },
     /// Delete the draft.
     Delete,

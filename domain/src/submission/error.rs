@@ -21,4 +21,7 @@ pub enum SubmissionError {
     /// Title and content of uploads cannot be changed.
     #[error("Only raw texts have a title and content to change.")]
     NotARawText,
+    /// The decision is not the newest thing that happened to it.
+    #[error("This item was changed, handed in again or decided on again since that decision.")]
+    ChangedSince,
 }

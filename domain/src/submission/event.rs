@@ -106,6 +106,13 @@ pub enum SubmissionEvent {
         /// What to change; sealed under the owner's key.
         feedback: Option<Personal<String>>,
     },
+    /// The decision of its present round was taken back; it waits again, in the same round.
+    DecisionReverted {
+        /// Of which round.
+        round: u32,
+        /// Who took it back.
+        reverted_by_id: UserId,
+    },
     /// Its owner took a rejected item up again.
     SubmissionReopened {},
     /// Its owner deleted the draft; nothing is lost.
@@ -191,6 +198,7 @@ impl DomainEvent for SubmissionEvent {
             Self::SubmissionApproved { .. } => "SubmissionApproved",
             Self::SubmissionRejected { .. } => "SubmissionRejected",
             Self::ChangesRequested { .. } => "ChangesRequested",
+            Self::DecisionReverted { .. } => "DecisionReverted",
             Self::SubmissionReopened {} => "SubmissionReopened",
             Self::SubmissionDeleted {} => "SubmissionDeleted",
             Self::SubmissionRestored {} => "SubmissionRestored",

@@ -2,9 +2,12 @@
 
 mod aggregate;
 mod command;
+mod creation;
 mod error;
 mod event;
 mod parts;
+mod rounds;
+mod runs;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 
 mod drafts;
 mod edits;
+mod reverting;
 mod rounds;
 mod runs;
 
@@ -180,7 +181,11 @@ const DECISIONS: [Decision; 3] = [
 ];
 
 fn record(round: u32, outcome: RoundOutcome) -> SubmissionCommand {
-    SubmissionCommand::RecordOutcome { round, outcome }
+    SubmissionCommand::RecordOutcome {
+        round,
+        reopened: 0,
+        outcome,
+    }
 }
 
 fn request(run_id: Uuid, force: bool) -> SubmissionCommand {

@@ -43,6 +43,37 @@ impl Standing {
     pub const fn is_active(&self) -> bool {
         self.is_verified && !self.suspended && !self.deactivated
     }
+
+    #[expect(
+        clippy::option_option,
+        reason = "left as it is, removed, or set: the command's three cases"
+    )]
+    fn changed(
+        &self,
+        name: Option<Option<String>>,
+        global_role: Option<GlobalRole>,
+        suspended: Option<bool>,
+    ) -> Vec<UserEvent> {
+        let current = self.name.as_ref().and_then(Personal::get);
+        let name = name.filter(|name| current != name.as_ref());
+        let role = global_role.filter(|role| *role != self.global_role);
+        let suspended = suspended.filter(|suspended| *suspended != self.suspended);
+        let suspension = |suspended| {
+            if suspended {
+                UserEvent::UserSuspended {}
+            } else {
+                UserEvent::UserReinstated {}
+            }
+        };
+        let events = [
+            name.map(|name| UserEvent::ProfileChanged {
+                name: name.map(|name| Personal::new(self.user_id, name)),
+            }),
+            role.map(|global_role| UserEvent::GlobalRoleChanged { global_role }),
+            suspended.map(suspension),
+        ];
+        events.into_iter().flatten().collect()
+    }
 }
 
 impl User {
@@ -102,16 +133,11 @@ impl User {
                 _ => return Err(UserError::ResetNotPending),
             },
             UserCommand::ChangePassword => Some(UserEvent::PasswordChanged {}),
-            UserCommand::ChangeProfile { name } => {
-                let current = standing.name.as_ref().and_then(Personal::get);
-                (current != name.as_ref()).then(|| UserEvent::ProfileChanged {
-                    name: name.map(|name| Personal::new(standing.user_id, name)),
-                })
-            }
-            UserCommand::ChangeGlobalRole { global_role } => (standing.global_role != global_role)
-                .then_some(UserEvent::GlobalRoleChanged { global_role }),
-            UserCommand::Suspend => (!standing.suspended).then_some(UserEvent::UserSuspended {}),
-            UserCommand::Reinstate => standing.suspended.then_some(UserEvent::UserReinstated {}),
+            UserCommand::Change {
+                name,
+                global_role,
+                suspended,
+            } => return Ok(standing.changed(name, global_role, suspended)),
             UserCommand::Deactivate => Some(UserEvent::UserDeactivated {}),
         };
         Ok(event.into_iter().collect())
@@ -162,10 +188,11 @@ impl Aggregate for User {
             return;
         };
         match event {
-            UserEvent::UserRegistered { .. }
-            | UserEvent::VerificationRequested { .. }
-            | UserEvent::PasswordChanged {} => {}
-            UserEvent::PasswordReset { .. } => standing.pending_reset = None,
+            UserEvent::UserRegistered { .. } | UserEvent::VerificationRequested { .. } => {}
+            // A link from before opens nothing any more: whoever asked for it may be a stranger.
+            UserEvent::PasswordReset { .. } | UserEvent::PasswordChanged {} => {
+                standing.pending_reset = None;
+            }
             UserEvent::EmailVerified {} => standing.is_verified = true,
             UserEvent::PasswordResetRequested {
                 reset_id,

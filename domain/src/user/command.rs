@@ -48,20 +48,15 @@ pub enum UserCommand {
     },
     /// The owner changed the password, having shown the old one.
     ChangePassword,
-    /// Set or remove the display name.
-    ChangeProfile {
-        /// The new name.
-        name: Option<String>,
+    /// Set what is given; `None` leaves as it is.
+    Change {
+        /// A new display name; `Some(None)` removes it.
+        name: Option<Option<String>>,
+        /// A new global role.
+        global_role: Option<GlobalRole>,
+        /// Whether its use is forbidden.
+        suspended: Option<bool>,
     },
-    /// Set the global role.
-    ChangeGlobalRole {
-        /// The new role.
-        global_role: GlobalRole,
-    },
-    /// Forbid its use.
-    Suspend,
-    /// Allow its use again.
-    Reinstate,
     /// Close it.
     Deactivate,
 }

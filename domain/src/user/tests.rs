@@ -55,8 +55,26 @@ fn reset_at(now: OffsetDateTime) -> UserCommand {
 }
 
 fn rename(name: Option<&str>) -> UserCommand {
-    UserCommand::ChangeProfile {
-        name: name.map(Into::into),
+    UserCommand::Change {
+        name: Some(name.map(Into::into)),
+        global_role: None,
+        suspended: None,
+    }
+}
+
+fn promote() -> UserCommand {
+    UserCommand::Change {
+        name: None,
+        global_role: Some(GlobalRole::SuperAdmin),
+        suspended: None,
+    }
+}
+
+fn suspend(suspended: bool) -> UserCommand {
+    UserCommand::Change {
+        name: None,
+        global_role: None,
+        suspended: Some(suspended),
     }
 }
 
@@ -74,11 +92,9 @@ fn all_but_register() -> Vec<UserCommand> {
         reset_at(NOW),
         UserCommand::ChangePassword,
         rename(None),
-        UserCommand::ChangeGlobalRole {
-            global_role: GlobalRole::SuperAdmin,
-        },
-        UserCommand::Suspend,
-        UserCommand::Reinstate,
+        promote(),
+        suspend(true),
+        suspend(false),
         UserCommand::Deactivate,
     ]
 }
@@ -149,7 +165,7 @@ fn a_reset_link_works_until_it_expires_and_not_at_that_moment() {
 }
 
 #[test]
-fn a_reset_link_that_was_never_sent_used_or_replaced_is_refused() {
+fn a_reset_link_that_was_never_sent_used_replaced_or_overtaken_is_refused() {
     let refused = Err(UserError::ResetNotPending);
     assert_eq!(result(vec![registered()], reset_at(NOW)), refused);
     let used = UserEvent::PasswordReset { reset_id: LINK };
@@ -161,6 +177,9 @@ fn a_reset_link_that_was_never_sent_used_or_replaced_is_refused() {
         reset_requested(NEWER_LINK),
     ];
     assert_eq!(result(replaced, reset_at(NOW)), refused);
+    let changed = UserEvent::PasswordChanged {};
+    let changed = vec![registered(), reset_requested(LINK), changed];
+    assert_eq!(result(changed, reset_at(NOW)), refused);
 }
 
 #[test]
@@ -197,9 +216,6 @@ fn the_name_can_be_set_and_removed_and_the_same_name_changes_nothing() {
 
 #[test]
 fn the_global_role_changes_once() {
-    let promote = || UserCommand::ChangeGlobalRole {
-        global_role: GlobalRole::SuperAdmin,
-    };
     let promoted = UserEvent::GlobalRoleChanged {
         global_role: GlobalRole::SuperAdmin,
     };
@@ -214,13 +230,34 @@ fn suspending_and_reinstating_count_once_each() {
     let suspended = UserEvent::UserSuspended {};
     let reinstated = UserEvent::UserReinstated {};
     let given = vec![registered()];
-    let first = result(given.clone(), UserCommand::Suspend);
+    let first = result(given.clone(), suspend(true));
     assert_eq!(first, Ok(vec![suspended.clone()]));
-    assert_eq!(result(given, UserCommand::Reinstate), Ok(vec![]));
+    assert_eq!(result(given, suspend(false)), Ok(vec![]));
     let given = vec![registered(), suspended];
-    assert_eq!(result(given.clone(), UserCommand::Suspend), Ok(vec![]));
-    let back = result(given, UserCommand::Reinstate);
+    assert_eq!(result(given.clone(), suspend(true)), Ok(vec![]));
+    let back = result(given, suspend(false));
     assert_eq!(back, Ok(vec![reinstated]));
+}
+
+#[test]
+fn all_changes_of_one_request_are_recorded_together() {
+    let all = UserCommand::Change {
+        name: Some(Some("Amina".into())),
+        global_role: Some(GlobalRole::SuperAdmin),
+        suspended: Some(true),
+    };
+    let name = Some(Personal::new(USER, "Amina".into()));
+    let together = vec![
+        UserEvent::ProfileChanged { name },
+        UserEvent::GlobalRoleChanged {
+            global_role: GlobalRole::SuperAdmin,
+        },
+        UserEvent::UserSuspended {},
+    ];
+    let first = result(vec![registered()], all.clone());
+    assert_eq!(first, Ok(together.clone()));
+    let given = [vec![registered()], together].concat();
+    assert_eq!(result(given, all), Ok(vec![]));
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn submitted(round: u32) -> SubmissionEvent {
 fn waiting(round: u32) -> Pending {
     Pending {
         round,
+        reopened: 0,
         project_id: PROJECT,
         item_type: ItemType::RawText,
         submitter_id: OWNER,
@@ -126,6 +127,7 @@ fn each_decision_changes_the_item() {
         let review: Review = after([opened(1), decided(1, verdict(decision))]);
         let command = SubmissionCommand::RecordOutcome {
             round: 1,
+            reopened: 0,
             outcome: RoundOutcome::Decided(verdict(decision)),
         };
         assert_eq!(record_outcome(&review), Some(command));
@@ -133,10 +135,51 @@ fn each_decision_changes_the_item() {
 }
 
 #[test]
+fn a_decision_that_was_taken_back_opens_the_round_again_and_its_next_outcome_is_told_apart() {
+    let approved = || SubmissionEvent::SubmissionApproved {
+        round: 1,
+        reviewer_id: REVIEWER,
+        feedback: None,
+    };
+    let reverted = SubmissionEvent::DecisionReverted {
+        round: 1,
+        reverted_by_id: REVIEWER,
+    };
+    let item: Submission = after([created(), submitted(1), approved(), reverted]);
+    let again = Pending {
+        reopened: 1,
+        ..waiting(1)
+    };
+    assert_eq!(
+        open_review(&item),
+        Some(ReviewCommand::Open { pending: again })
+    );
+    let review: Review = after([
+        opened(1),
+        decided(1, verdict(Decision::Approve)),
+        ReviewEvent::ReviewReopened { round: 1 },
+    ]);
+    assert_eq!(record_outcome(&review), None);
+    let review: Review = after([
+        opened(1),
+        decided(1, verdict(Decision::Approve)),
+        ReviewEvent::ReviewReopened { round: 1 },
+        decided(1, verdict(Decision::Reject)),
+    ]);
+    let command = SubmissionCommand::RecordOutcome {
+        round: 1,
+        reopened: 1,
+        outcome: RoundOutcome::Decided(verdict(Decision::Reject)),
+    };
+    assert_eq!(record_outcome(&review), Some(command));
+}
+
+#[test]
 fn a_withdrawal_changes_the_item() {
     let review: Review = after([opened(1), ReviewEvent::ReviewWithdrawn { round: 1 }]);
     let command = SubmissionCommand::RecordOutcome {
         round: 1,
+        reopened: 0,
         outcome: RoundOutcome::Withdrawn,
     };
     assert_eq!(record_outcome(&review), Some(command));

@@ -35,8 +35,9 @@ const PROJECT: [&str; 11] = [
     "ProjectDeleted",
     "ProjectRestored",
 ];
-const SUBMISSION: [&str; 16] = [
+const SUBMISSION: [&str; 17] = [
     "ChangesRequested",
+    "DecisionReverted",
     "DocumentUploaded",
     "ProcessingDeadLettered",
     "ProcessingFailed",
@@ -53,12 +54,13 @@ const SUBMISSION: [&str; 16] = [
     "SubmissionWithdrawn",
     "VoiceSampleUploaded",
 ];
-const REVIEW: [&str; 6] = [
+const REVIEW: [&str; 7] = [
     "ClaimReleased",
     "ReviewClaimed",
     "ReviewCommented",
     "ReviewDecided",
     "ReviewOpened",
+    "ReviewReopened",
     "ReviewWithdrawn",
 ];
 

@@ -97,6 +97,7 @@ async fn concurrent_commands_on_one_stream_are_retried_and_none_is_lost() {
     let id = house.ids.next();
     let pending = Pending {
         round: 1,
+        reopened: 0,
         project_id: Uuid::nil(),
         item_type: ItemType::RawText,
         submitter_id: owner,
@@ -274,8 +275,10 @@ async fn a_command_without_an_event_is_remembered_too() {
         }),
         ..Also::default()
     };
-    let profile = domain::user::UserCommand::ChangeProfile {
-        name: Some("Amina".into()),
+    let profile = domain::user::UserCommand::Change {
+        name: Some(Some("Amina".into())),
+        global_role: None,
+        suspended: None,
     };
     for _ in 0..2 {
         let quiet = house

@@ -8,7 +8,7 @@ use super::{
 use crate::jobs::{Failure, Mail, item_facts::ItemFacts};
 use domain::{
     Personal, ProjectMembership, User, project_membership::InvitationState, review::Decision,
-    user::Standing,
+    submission::Status, user::Standing,
 };
 use event_store::EventStore;
 use runtime::{
@@ -56,6 +56,14 @@ const VERIFY_EMAIL: Templates = templates!("verify-email");
 const RESET_PASSWORD: Templates = templates!("reset-password");
 const INVITATION: Templates = templates!("invitation");
 const DECISION: Templates = templates!("decision");
+const REVERSAL: Templates = templates!("reversal");
+
+/// What there is to say about an item.
+struct News<'a> {
+    templates: &'a Templates,
+    headline: &'a str,
+    more: &'a Values<'a>,
+}
 
 impl Templates {
     fn letter(&self, to: String, subject: String, values: &Values<'_>) -> Letter {
@@ -90,7 +98,12 @@ impl Letters {
                 self.invitation(project_id, invitation_id, invited_by_id)
                     .await
             }
-            Mail::Decision { item_id, round } => self.decision(item_id, round, asked_at).await,
+            Mail::Decision {
+                item_id,
+                round,
+                version,
+            } => self.decision(item_id, round, version, asked_at).await,
+            Mail::Reversal { item_id, version } => self.reversal(item_id, version, asked_at).await,
         }
     }
 
@@ -206,13 +219,59 @@ impl Letters {
         Ok(Ok(INVITATION.letter(to.clone(), subject, &values)))
     }
 
-    async fn decision(&self, item_id: Uuid, round: u32, asked_at: OffsetDateTime) -> Written {
+    /// A decision that was taken back, or made again since, is no news.
+    async fn decision(
+        &self,
+        item_id: Uuid,
+        round: u32,
+        version: u64,
+        asked_at: OffsetDateTime,
+    ) -> Written {
         if self.clock.now() >= asked_at + NEWS_FOR {
             return Ok(Err(EXPIRED));
         }
         let facts = self.store.load::<ItemFacts>(item_id).await?.aggregate;
-        let item = facts.submission.item_even_deleted();
-        let (Some(item), Some(verdict)) = (item, facts.verdicts.get(&round)) else {
+        let verdict = facts.verdicts.get(&round);
+        let verdict = verdict.filter(|(at, _)| version == 0 || version == *at);
+        let Some((_, verdict)) = verdict else {
+            return Ok(Err(NOT_NEEDED));
+        };
+        let (headline, sentence) = words_for(verdict.decision);
+        let feedback = verdict.feedback.as_ref().and_then(Personal::get);
+        let more = [
+            ("sentence", sentence),
+            ("feedback", feedback.map_or("", |words| words.trim())),
+        ];
+        let news = News {
+            templates: &DECISION,
+            headline,
+            more: &more,
+        };
+        self.to_owner(item_id, &facts, &news).await
+    }
+
+    /// That the item waits again is news as long as it does.
+    async fn reversal(&self, item_id: Uuid, version: u64, asked_at: OffsetDateTime) -> Written {
+        if self.clock.now() >= asked_at + NEWS_FOR {
+            return Ok(Err(EXPIRED));
+        }
+        let facts = self.store.load::<ItemFacts>(item_id).await?.aggregate;
+        let item = facts.submission.item();
+        let waits = item.is_some_and(|item| item.status == Status::PendingReview);
+        if !waits || facts.reverted != Some(version) {
+            return Ok(Err(NOT_NEEDED));
+        }
+        let news = News {
+            templates: &REVERSAL,
+            headline: "Back in review",
+            more: &[],
+        };
+        self.to_owner(item_id, &facts, &news).await
+    }
+
+    /// A letter to an item's owner about the item.
+    async fn to_owner(&self, item_id: Uuid, facts: &ItemFacts, news: &News<'_>) -> Written {
+        let Some(item) = facts.submission.item_even_deleted() else {
             return Ok(Err(NOT_NEEDED));
         };
         let owner = self.store.load::<User>(item.owner_id).await?.aggregate;
@@ -221,24 +280,22 @@ impl Letters {
         };
         let item_name = facts.name.as_ref().and_then(Personal::get);
         let item_name = one_line(item_name.map_or("", String::as_str), NAME_CHARS);
-        let (headline, sentence) = words_for(verdict.decision);
-        let feedback = verdict.feedback.as_ref().and_then(Personal::get);
-        let id = item_id.to_string();
-        let values = [
-            ("name", &*name_of(standing)),
+        let (id, name) = (item_id.to_string(), name_of(standing));
+        let item_type = item.item_type.as_str().replace('_', " ");
+        let mut values = vec![
+            ("name", &*name),
             ("item", &*item_name),
-            ("type", &*item.item_type.as_str().replace('_', " ")),
+            ("type", &*item_type),
             ("id", &*id),
-            ("sentence", sentence),
-            ("feedback", feedback.map_or("", |words| words.trim())),
         ];
+        values.extend(news.more);
         let title = if item_name.is_empty() {
             &id
         } else {
             &item_name
         };
-        let subject = format!("{headline}: {title}");
-        Ok(Ok(DECISION.letter(to, subject, &values)))
+        let subject = format!("{}: {title}", news.headline);
+        Ok(Ok(news.templates.letter(to, subject, &values)))
     }
 }
 

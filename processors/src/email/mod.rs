@@ -12,6 +12,7 @@ use crate::{
 };
 use letters::Letters;
 use post::Post;
+pub use post::is_sender;
 
 /// Writes and sends mails.
 pub(crate) struct Mailer {

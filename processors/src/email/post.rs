@@ -26,6 +26,11 @@ use uuid::Uuid;
 const SEND_WITHIN: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
+/// Whether mails can be sent in this name: an address or `Name <address>`.
+pub fn is_sender(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
 /// Delivers mails.
 pub(super) struct Post {
     from: Result<Mailbox, Failure>,

@@ -68,7 +68,19 @@ fn of_submission(event: &RecordedEvent, fact: &SubmissionEvent) -> Option<NewJob
         SubmissionEvent::SubmissionApproved { round, .. }
         | SubmissionEvent::SubmissionRejected { round, .. }
         | SubmissionEvent::ChangesRequested { round, .. } => {
-            mail(event, Mail::Decision { item_id, round })
+            let about = Mail::Decision {
+                item_id,
+                round,
+                version: event.sequence.cast_unsigned(),
+            };
+            mail(event, about)
+        }
+        SubmissionEvent::DecisionReverted { .. } => {
+            let about = Mail::Reversal {
+                item_id,
+                version: event.sequence.cast_unsigned(),
+            };
+            mail(event, about)
         }
         _ => return None,
     };

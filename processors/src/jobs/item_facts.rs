@@ -22,8 +22,12 @@ pub(crate) struct ItemFacts {
     pub file: Option<StoredFile>,
     /// What its owner knows it by: the file's name or the text's title.
     pub name: Option<Personal<String>>,
-    /// What was decided in each round.
-    pub verdicts: BTreeMap<u32, Verdict>,
+    /// How many events it has.
+    pub version: u64,
+    /// What was decided in each round and not taken back, and the version after that.
+    pub verdicts: BTreeMap<u32, (u64, Verdict)>,
+    /// The version after a decision was last taken back.
+    pub reverted: Option<u64>,
     /// How the last finished run ended.
     pub ended: Option<EndedRun>,
 }
@@ -52,7 +56,7 @@ impl ItemFacts {
             reviewer_id,
             feedback,
         };
-        self.verdicts.insert(round, verdict);
+        self.verdicts.insert(round, (self.version, verdict));
     }
 
     fn ended(&mut self, run_id: Uuid, end: End) {
@@ -78,6 +82,7 @@ impl Aggregate for ItemFacts {
 
     fn apply(&mut self, event: SubmissionEvent) {
         self.submission.apply(event.clone());
+        self.version += 1;
         match event {
             SubmissionEvent::DocumentUploaded {
                 original_filename,
@@ -111,6 +116,10 @@ impl Aggregate for ItemFacts {
                 reviewer_id,
                 feedback,
             } => self.decided(round, Decision::RequestChanges, reviewer_id, feedback),
+            SubmissionEvent::DecisionReverted { round, .. } => {
+                self.verdicts.remove(&round);
+                self.reverted = Some(self.version);
+            }
             SubmissionEvent::ProcessingSucceeded { run_id, .. } => {
                 self.ended(run_id, End::Succeeded);
             }

@@ -151,6 +151,16 @@ pub enum Mail {
         item_id: Uuid,
         /// Of which round.
         round: u32,
+        /// The item's version after that; 0 in tasks that do not say.
+        #[serde(default)]
+        version: u64,
+    },
+    /// That a decision was taken back.
+    Reversal {
+        /// On which item.
+        item_id: Uuid,
+        /// The item's version after that.
+        version: u64,
     },
 }
 
@@ -162,6 +172,7 @@ impl Mail {
             Self::ResetPassword { .. } => "reset-password",
             Self::Invitation { .. } => "invitation",
             Self::Decision { .. } => "decision",
+            Self::Reversal { .. } => "reversal",
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::house::{House, JobRow, Running, run, tokens, until};
 use domain::{
-    Submission, User, project_membership::ProjectCommand, review::Decision, user::UserCommand,
+    Submission, User, project_membership::ProjectCommand, review::Decision,
+    submission::SubmissionCommand, user::UserCommand,
 };
 use processors::{Part, jobs::Kind};
 use runtime::{
@@ -187,6 +188,58 @@ async fn a_decision_is_told_to_the_owner_with_the_reviewers_words() {
         "{mail}"
     );
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_is_taken_back_is_told_and_no_longer_news_itself() {
+    let (house, catcher) = with_server().await;
+    let owner = house.register("amal@example.org").await;
+    let decide = async |item, decision| {
+        house.decide(item, owner, decision).await;
+        let review = house.store.load::<domain::Review>(item).await;
+        let review = review.expect("a stream").aggregate;
+        let outcome = domain::policy::record_outcome(&review).expect("it ended");
+        house.item(item, outcome).await;
+    };
+    let revert = SubmissionCommand::RevertDecision {
+        round: 1,
+        reopened: 0,
+        reverted_by_id: owner,
+    };
+    let (waits, decided_again) = (house.submitted(owner).await, house.submitted(owner).await);
+    for item in [waits, decided_again] {
+        decide(item, Decision::Approve).await;
+        house.item(item, revert.clone()).await;
+    }
+    decide(decided_again, Decision::Reject).await;
+    let running = run(house.settings.clone());
+    let expected = [
+        (waits, "SubmissionApproved", "discarded"),
+        (waits, "DecisionReverted", "succeeded"),
+        (decided_again, "SubmissionApproved", "discarded"),
+        (decided_again, "DecisionReverted", "discarded"),
+        (decided_again, "SubmissionRejected", "succeeded"),
+    ];
+    for (item, event_type, state) in expected {
+        let job = job_of(&house, item, event_type).await;
+        assert_eq!(ended(&house, job).await.state, state, "{event_type}");
+    }
+    running.stop().await;
+    let about: Vec<String> = catcher
+        .mails()
+        .into_iter()
+        .map(|mail| mail.text)
+        .filter(|text| text.contains("Its number is"))
+        .collect();
+    assert_eq!(about.len(), 2);
+    let told = |item: uuid::Uuid, words: &str| {
+        let of_item = |text: &&String| text.contains(&item.to_string());
+        about
+            .iter()
+            .any(|text| of_item(&text) && text.contains(words))
+    };
+    assert!(told(waits, "has been taken back"), "{about:?}");
+    assert!(told(decided_again, "has been rejected"), "{about:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,39 @@ async fn each_end_of_a_round_changes_the_item() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_is_taken_back_opens_the_review_again_and_the_next_one_counts() {
+    let house = House::new().await;
+    let running = house.run(&[Part::Policies]);
+    let (owner, reviewer) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let item = house.submitted(owner).await;
+    house.decide(item, reviewer, Decision::Approve).await;
+    house.event(item, "SubmissionApproved").await;
+    let revert = SubmissionCommand::RevertDecision {
+        round: 1,
+        reopened: 0,
+        reverted_by_id: reviewer,
+    };
+    house.item(item, revert).await;
+    let reopened = house.event(item, "ReviewReopened").await;
+    let reverted = house.event(item, "DecisionReverted").await;
+    assert_eq!(reopened.metadata.causation_id, Some(reverted.event_id));
+    house.decide(item, reviewer, Decision::Reject).await;
+    house.event(item, "SubmissionRejected").await;
+    house.caught_up("policies").await;
+    running.stop().await;
+    assert_eq!(
+        types_of(&house, item, "submission").await,
+        [
+            "RawTextCreated",
+            "SubmissionSubmitted",
+            "SubmissionApproved",
+            "DecisionReverted",
+            "SubmissionRejected",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn seeing_every_event_again_changes_nothing() {
     let house = House::new().await;
     let running = house.run(&[Part::Policies]);

@@ -25,7 +25,7 @@ pub struct Analytics;
 
 impl Projector for Analytics {
     const NAME: &'static str = "analytics";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const CLEAR: &'static str = "TRUNCATE analytics_items, analytics_status_counts, \
                                  analytics_contributions_daily, analytics_rounds";
 
@@ -61,13 +61,17 @@ struct Item {
     created_on: Date,
     round: i32,
     version: i64,
+    review_version: i64,
 }
 
-/// What happens to a round: it begins, or it ends.
+/// What happens to a round: it begins, it ends, or its end is taken back.
 enum RoundChange {
     Begins {
         round: i32,
         at: OffsetDateTime,
+    },
+    Reopens {
+        round: i32,
     },
     Ends {
         round: i32,
@@ -97,7 +101,7 @@ impl Items {
         }
         let rows = sqlx::query!(
             "SELECT item_id, item_type, project_id, owner_id, status, deleted, created_on, round,
-                    version
+                    version, review_version
              FROM analytics_items WHERE item_id = ANY($1)",
             &ids,
         )
@@ -115,6 +119,7 @@ impl Items {
                     created_on: row.created_on,
                     round: row.round,
                     version: row.version,
+                    review_version: row.review_version,
                 };
                 (row.item_id, item)
             })
@@ -144,6 +149,9 @@ impl Items {
                 ..
             } => self.created(event, ItemType::RawText, *project_id, *created_by_id),
             SubmissionEvent::SubmissionSubmitted { round } => self.handed_in(event, number(*round)),
+            SubmissionEvent::DecisionReverted { round, .. } => {
+                self.reverted(event, number(*round));
+            }
             SubmissionEvent::SubmissionReopened {} => {
                 self.change(event, |item| item.status = "draft".into());
             }
@@ -202,6 +210,7 @@ impl Items {
                 created_on: event.recorded_at.to_offset(UtcOffset::UTC).date(),
                 round: 0,
                 version: event.sequence,
+                review_version: 0,
             });
     }
 
@@ -231,6 +240,14 @@ impl Items {
         }
     }
 
+    fn reverted(&mut self, event: &RecordedEvent, round: i32) {
+        if let Some(item) = self.news(event) {
+            "pending_review".clone_into(&mut item.status);
+            self.rounds
+                .push((event.aggregate_id, RoundChange::Reopens { round }));
+        }
+    }
+
     fn ended(
         &mut self,
         event: &RecordedEvent,
@@ -242,6 +259,10 @@ impl Items {
         let Some(item) = self.after.get_mut(&event.aggregate_id) else {
             return;
         };
+        if event.sequence <= item.review_version {
+            return;
+        }
+        item.review_version = event.sequence;
         if item.round == round && item.status == "pending_review" {
             status.clone_into(&mut item.status);
             let ends = RoundChange::Ends {

@@ -30,12 +30,12 @@ async fn write_items(tx: &mut PgConnection, changed: &[(&Uuid, &Item)]) -> Resul
     let column = |of: fn(&Item) -> String| changed.iter().map(|c| of(c.1)).collect::<Vec<_>>();
     sqlx::query!(
         "INSERT INTO analytics_items (item_id, item_type, project_id, owner_id, status, deleted,
-                                      created_on, round, version)
+                                      created_on, round, version, review_version)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::bool[],
-                              $7::date[], $8::int4[], $9::int8[])
+                              $7::date[], $8::int4[], $9::int8[], $10::int8[])
          ON CONFLICT (item_id) DO UPDATE
          SET status = excluded.status, deleted = excluded.deleted, round = excluded.round,
-             version = excluded.version",
+             version = excluded.version, review_version = excluded.review_version",
         &changed.iter().map(|c| *c.0).collect::<Vec<_>>(),
         &column(|item| item.kind.clone()),
         &changed.iter().map(|c| c.1.project_id).collect::<Vec<_>>(),
@@ -45,6 +45,10 @@ async fn write_items(tx: &mut PgConnection, changed: &[(&Uuid, &Item)]) -> Resul
         &changed.iter().map(|c| c.1.created_on).collect::<Vec<_>>(),
         &changed.iter().map(|c| c.1.round).collect::<Vec<_>>(),
         &changed.iter().map(|c| c.1.version).collect::<Vec<_>>(),
+        &changed
+            .iter()
+            .map(|c| c.1.review_version)
+            .collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;
@@ -163,6 +167,16 @@ async fn write_round(
                 item.project_id,
                 item.owner_id,
                 at,
+            )
+            .execute(tx)
+            .await?;
+        }
+        RoundChange::Reopens { round } => {
+            sqlx::query!(
+                "UPDATE analytics_rounds SET outcome = NULL, reviewer_id = NULL, decided_at = NULL
+                 WHERE item_id = $1 AND round = $2",
+                id,
+                round,
             )
             .execute(tx)
             .await?;

@@ -274,6 +274,11 @@ fn submission(event: SubmissionEvent) -> Changes {
             feedback,
             ..
         } => decided(Decision::RequestChanges, reviewer_id, feedback),
+        // Who took it back is who acted; what is left of the decision is the history before.
+        SubmissionEvent::DecisionReverted { .. } => none
+            .set("status", "pending_review")
+            .set("reviewed_by_id", Value::Null)
+            .set("feedback", Value::Null),
         SubmissionEvent::SubmissionDeleted {} => none.set("deleted", true),
         SubmissionEvent::SubmissionRestored {} => none.set("deleted", false),
         SubmissionEvent::ProcessingRequested { .. } => none
@@ -339,7 +344,7 @@ fn decided(decision: Decision, reviewer_id: Uuid, feedback: Option<Personal<Stri
 fn review(event: ReviewEvent) -> Changes {
     let none = Changes::none();
     match event {
-        ReviewEvent::ReviewOpened { .. } => none,
+        ReviewEvent::ReviewOpened { .. } | ReviewEvent::ReviewReopened { .. } => none,
         ReviewEvent::ReviewClaimed {
             reviewer_id, until, ..
         } => none

@@ -18,7 +18,7 @@ pub struct History;
 
 impl Projector for History {
     const NAME: &'static str = "history";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const CLEAR: &'static str = "TRUNCATE history, history_values";
 
     async fn apply(

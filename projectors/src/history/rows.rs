@@ -88,10 +88,10 @@ pub(super) async fn write_entries(
     sqlx::query!(
         "INSERT INTO history (position, event_id, event_type, resource_type, resource_id, project_id,
                               owner_id, actor_user_id, request_id, ip_address, user_agent, status,
-                              changes, recorded_at)
+                              changes, recorded_at, causation_id)
          SELECT * FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[],
                               $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[],
-                              $12::text[], $13::jsonb[], $14::timestamptz[])
+                              $12::text[], $13::jsonb[], $14::timestamptz[], $15::uuid[])
          ON CONFLICT (position) DO NOTHING",
         &entries.iter().map(|entry| entry.event.position).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.event.event_id).collect::<Vec<_>>(),
@@ -107,6 +107,7 @@ pub(super) async fn write_entries(
         &texts(|entry| entry.status.to_owned()),
         &entries.iter().map(|entry| entry.changes.clone()).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.event.recorded_at).collect::<Vec<_>>(),
+        &ids(|entry| entry.event.metadata.causation_id) as &[Option<Uuid>],
     )
     .execute(tx)
     .await?;

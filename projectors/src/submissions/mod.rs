@@ -10,7 +10,7 @@ use self::{
     created::Created,
     edits::{edited, set_deleted},
     processing::{given_up, queued, succeeded},
-    rounds::{Ending, reopened, submitted},
+    rounds::{Ending, Told, reopened, reverted, submitted},
 };
 use crate::projector::{ProjectionError, Projector, unreadable};
 use domain::{
@@ -29,7 +29,7 @@ pub struct Submissions;
 
 impl Projector for Submissions {
     const NAME: &'static str = "submissions";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const CLEAR: &'static str = "TRUNCATE submissions";
 
     async fn apply(
@@ -92,7 +92,7 @@ async fn item(
         SubmissionEvent::SubmissionSubmitted { round } => submitted(tx, seen, round).await,
         SubmissionEvent::SubmissionWithdrawn { round } => {
             let back = Ending::withdrawn(round);
-            back.write(tx, seen.id, Some(seen.version), seen.at).await
+            back.write(tx, seen, Told::ByItem).await
         }
         SubmissionEvent::SubmissionApproved {
             round,
@@ -100,7 +100,7 @@ async fn item(
             feedback,
         } => {
             let ending = Ending::decided(round, Decision::Approve, reviewer_id, feedback);
-            ending.write(tx, seen.id, Some(seen.version), seen.at).await
+            ending.write(tx, seen, Told::ByItem).await
         }
         SubmissionEvent::SubmissionRejected {
             round,
@@ -108,7 +108,7 @@ async fn item(
             feedback,
         } => {
             let ending = Ending::decided(round, Decision::Reject, reviewer_id, feedback);
-            ending.write(tx, seen.id, Some(seen.version), seen.at).await
+            ending.write(tx, seen, Told::ByItem).await
         }
         SubmissionEvent::ChangesRequested {
             round,
@@ -116,8 +116,9 @@ async fn item(
             feedback,
         } => {
             let ending = Ending::decided(round, Decision::RequestChanges, reviewer_id, feedback);
-            ending.write(tx, seen.id, Some(seen.version), seen.at).await
+            ending.write(tx, seen, Told::ByItem).await
         }
+        SubmissionEvent::DecisionReverted { round, .. } => reverted(tx, seen, round).await,
         SubmissionEvent::SubmissionReopened {} => reopened(tx, seen).await,
         SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await,
         SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await,
@@ -152,7 +153,8 @@ async fn review(tx: &mut PgConnection, seen: Seen, event: ReviewEvent) -> Result
         ReviewEvent::ReviewOpened { .. }
         | ReviewEvent::ReviewClaimed { .. }
         | ReviewEvent::ClaimReleased { .. }
+        | ReviewEvent::ReviewReopened { .. }
         | ReviewEvent::ReviewCommented { .. } => return Ok(()),
     };
-    ending.write(tx, seen.id, None, seen.at).await
+    ending.write(tx, seen, Told::ByReview).await
 }

@@ -112,3 +112,41 @@ async fn a_withdrawn_round_is_no_decision_and_the_item_a_draft_again() {
     let expected = json!({"outcome": "withdrawn", "reviewer_id": null});
     assert_has(&row(&pool, "analytics_rounds").await, &expected);
 }
+
+#[tokio::test]
+async fn a_decision_that_is_taken_back_does_not_count_and_the_next_one_does() {
+    let reverted = SubmissionEvent::DecisionReverted {
+        round: 1,
+        reverted_by_id: REVIEWER,
+    };
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(TEXT, submitted(1))
+        .review(TEXT, decided(1, Decision::Approve, None))
+        .item(
+            TEXT,
+            SubmissionEvent::SubmissionApproved {
+                round: 1,
+                reviewer_id: REVIEWER,
+                feedback: None,
+            },
+        )
+        .item(TEXT, reverted)
+        .review(TEXT, ReviewEvent::ReviewReopened { round: 1 });
+    let pool = story.shown_by(Analytics).await;
+    assert_eq!(
+        counts(&pool).await,
+        [json!(["raw_text", "pending_review", 1])]
+    );
+    let open = json!({
+        "outcome": null, "reviewer_id": null, "decided_at": null,
+        "submitted_at": "2026-01-15T10:00:01+00:00",
+    });
+    assert_has(&row(&pool, "analytics_rounds").await, &open);
+    story.review(TEXT, decided(1, Decision::Reject, Some("No")));
+    let pool = story.shown_by(Analytics).await;
+    assert_eq!(counts(&pool).await, [json!(["raw_text", "rejected", 1])]);
+    let expected = json!({"outcome": "reject", "decided_at": "2026-01-15T10:00:06+00:00"});
+    assert_has(&row(&pool, "analytics_rounds").await, &expected);
+}

@@ -197,4 +197,27 @@ fn items(story: &mut Story) {
         .review(TEXT, ReviewEvent::ReviewWithdrawn { round: 1 })
         .item(TEXT, SubmissionEvent::SubmissionWithdrawn { round: 1 })
         .item(TEXT, SubmissionEvent::SubmissionSubmitted { round: 2 });
+    taken_back(story);
+}
+
+/// A decision that is taken back, another that is not, and one more; the item waits in the end.
+fn taken_back(story: &mut Story) {
+    let reverted = SubmissionEvent::DecisionReverted {
+        round: 3,
+        reverted_by_id: REVIEWER,
+    };
+    let rejected = SubmissionEvent::SubmissionRejected {
+        round: 3,
+        reviewer_id: REVIEWER,
+        feedback: None,
+    };
+    let reopened = ReviewEvent::ReviewReopened { round: 3 };
+    story
+        .item(DOCUMENT, reverted.clone())
+        .review(DOCUMENT, reopened.clone())
+        .review(DOCUMENT, decided(3, Decision::Reject, Some("No")))
+        .item(DOCUMENT, rejected)
+        .item(DOCUMENT, reverted)
+        .review(DOCUMENT, reopened)
+        .item(DOCUMENT, requested(ProcessingKind::Ocr));
 }

@@ -175,3 +175,28 @@ async fn the_time_until_which_a_claim_holds_is_written_as_times_are() {
     let expected = json!({"claimed_until": {"old": null, "new": "2026-01-15T10:00:00Z"}});
     assert_has(&changes(&pool).await[1], &expected);
 }
+
+#[tokio::test]
+async fn taking_a_decision_back_reads_as_the_change_it_is() {
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(TEXT, SubmissionEvent::SubmissionSubmitted { round: 1 })
+        .review(TEXT, decided(1, Decision::Reject, Some("No")))
+        .item(
+            TEXT,
+            SubmissionEvent::DecisionReverted {
+                round: 1,
+                reverted_by_id: REVIEWER,
+            },
+        )
+        .review(TEXT, ReviewEvent::ReviewReopened { round: 1 });
+    let pool = story.shown_by(History).await;
+    let expected = json!({
+        "status": {"old": "rejected", "new": "pending_review"},
+        "reviewed_by_id": {"old": REVIEWER, "new": null},
+        "feedback": {"old": "No", "new": null},
+    });
+    let changes = changes(&pool).await;
+    assert_eq!(changes[3..], [expected, json!({})]);
+}

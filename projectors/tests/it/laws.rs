@@ -1,6 +1,7 @@
 //! What holds for every projector: the same rows however often and in whatever batches events come.
 
 use crate::everything::everything;
+use crate::search::search;
 use crate::story::rows;
 use projectors::{
     Access, Analytics, History, ProjectionError, Projector, ReviewQueue, Submissions, catch_up,
@@ -9,7 +10,7 @@ use projectors::{
 use serde_json::Value;
 use sqlx::PgPool;
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "users",
     "projects",
     "project_members",
@@ -18,12 +19,14 @@ const TABLES: [&str; 14] = [
     "review_queue",
     "review_rounds",
     "review_comments",
+    "review_reversals",
     "analytics_items",
     "analytics_status_counts",
     "analytics_contributions_daily",
     "analytics_rounds",
     "history",
     "history_values",
+    "search",
 ];
 
 async fn everything_in(pool: &PgPool) -> Vec<(&'static str, Vec<Value>)> {
@@ -44,6 +47,7 @@ async fn apply_all(pool: &PgPool, batch: usize) {
     story.applied(&ReviewQueue, pool, batch).await;
     story.applied(&Analytics, pool, batch).await;
     story.applied(&History, pool, batch).await;
+    story.applied(&search().0, pool, batch).await;
 }
 
 #[tokio::test]

@@ -7,5 +7,6 @@ mod history;
 mod laws;
 mod review_queue;
 mod running;
+mod search;
 mod story;
 mod submissions;

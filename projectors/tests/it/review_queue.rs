@@ -136,3 +136,56 @@ async fn a_comment_is_kept_and_a_new_title_shows() {
     });
     assert_has(&row(&pool, "review_comments").await, &expected);
 }
+
+#[tokio::test]
+async fn an_item_whose_decision_is_taken_back_waits_since_it_was_handed_in_and_the_round_keeps_a_trace()
+ {
+    let mut story = handed_in();
+    story
+        .review(DOCUMENT, opened(DOCUMENT, 1))
+        .review(
+            DOCUMENT,
+            ReviewEvent::ReviewClaimed {
+                round: 1,
+                reviewer_id: REVIEWER,
+                until: BEGIN,
+            },
+        )
+        .review(DOCUMENT, decided(1, Decision::Reject, Some("Too dark")))
+        .item(
+            DOCUMENT,
+            SubmissionEvent::DecisionReverted {
+                round: 1,
+                reverted_by_id: OWNER,
+            },
+        )
+        .review(DOCUMENT, ReviewEvent::ReviewReopened { round: 1 });
+    let pool = story.shown_by(ReviewQueue).await;
+    let waits = json!({
+        "round": 1, "submitted_at": "2026-01-15T10:00:01+00:00",
+        "claimed_by_id": null, "claimed_until": null,
+    });
+    assert_has(&row(&pool, "review_queue").await, &waits);
+    let open = json!({
+        "round": 1, "submitted_at": "2026-01-15T10:00:01+00:00", "outcome": null,
+        "reviewer_id": null, "feedback": null, "decided_at": null,
+    });
+    assert_has(&row(&pool, "review_rounds").await, &open);
+    let trace = json!({
+        "item_id": DOCUMENT, "round": 1, "outcome": "reject", "reviewer_id": REVIEWER,
+        "feedback": "Too dark", "decided_at": "2026-01-15T10:00:04+00:00",
+        "reverted_by_id": OWNER, "reverted_at": "2026-01-15T10:00:05+00:00",
+    });
+    assert_has(&row(&pool, "review_reversals").await, &trace);
+    story.review(DOCUMENT, decided(1, Decision::Approve, None));
+    let pool = story.shown_by(ReviewQueue).await;
+    assert_has(
+        &row(&pool, "review_queue").await,
+        &json!({"submitted_at": null}),
+    );
+    assert_has(
+        &row(&pool, "review_rounds").await,
+        &json!({"outcome": "approve"}),
+    );
+    assert_has(&row(&pool, "review_reversals").await, &trace);
+}

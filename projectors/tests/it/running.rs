@@ -3,13 +3,13 @@
 use crate::story::rows;
 use domain::{
     GlobalRole, Personal, Submission, User,
-    submission::{Description, SubmissionCommand, Text},
+    submission::{ContentRef, Description, SubmissionCommand, Text},
     user::UserCommand,
 };
 use event_store::{
     Context, EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay,
 };
-use projectors::Settings;
+use projectors::{Search, Settings};
 use runtime::ids::Ids;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use std::{sync::Arc, time::Duration};
@@ -21,6 +21,8 @@ struct House {
     database: TestDatabase,
     _nats: TestNats,
     client: async_nats::Client,
+    storage: media::ObjectStorage,
+    directory: tempfile::TempDir,
     heads: Heads,
     store: EventStore,
     log: Log,
@@ -42,6 +44,7 @@ impl House {
             position_timeout: Duration::from_secs(5),
             applied_timeout: Duration::from_secs(5),
         };
+        let (Search { storage }, directory) = crate::search::search();
         let shutdown = CancellationToken::new();
         tokio::spawn(relay::run(
             relay::RelaySettings {
@@ -64,6 +67,8 @@ impl House {
             database,
             _nats: nats,
             client,
+            storage,
+            directory,
             heads,
             ids,
         }
@@ -78,6 +83,7 @@ impl House {
             connect: connect.options([("role", "alta_projectors")]),
             subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
             heads: self.heads.clone(),
+            storage: self.storage.clone(),
         };
         tokio::spawn(projectors::run(settings, shutdown.clone()));
         shutdown.drop_guard()
@@ -105,13 +111,18 @@ impl House {
     }
 
     async fn raw_text(&self) -> Uuid {
+        self.raw_text_with(|id| Text::Inline(Personal::new(id, "Some words".into())))
+            .await
+    }
+
+    async fn raw_text_with(&self, content: impl FnOnce(Uuid) -> Text) -> Uuid {
         let id = self.ids.next();
         let command = SubmissionCommand::CreateRawText {
             item_id: id,
             project_id: Uuid::nil(),
             created_by_id: Uuid::nil(),
             title: "A title".into(),
-            content: Text::Inline(Personal::new(id, "Some words".into())),
+            content: content(id),
             description: Description::default(),
         };
         let context = Context::default();
@@ -143,6 +154,7 @@ impl House {
             "review_queue",
             "analytics",
             "history",
+            "search",
         ] {
             until(name, async || self.checkpoint(name).await >= committed).await;
         }
@@ -274,6 +286,7 @@ async fn a_projection_made_anew_equals_the_one_that_grew_live() {
         "review_queue",
         "analytics_status_counts",
         "history",
+        "search",
     ];
     let mut live = vec![];
     for table in tables {
@@ -310,5 +323,44 @@ async fn a_projection_made_anew_equals_the_one_that_grew_live() {
     for (table, before) in tables.into_iter().zip(live) {
         assert_eq!(rows(&house.database.pool, table).await, before, "{table}");
     }
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_object_store_fails_only_search_stands_still() {
+    let house = House::new().await;
+    let obstacle = house.directory.path().join("content");
+    std::fs::write(&obstacle, "").expect("written");
+    let running = house.projectors();
+    house
+        .raw_text_with(|_| {
+            Text::Stored(ContentRef {
+                key: "content/aa/text".into(),
+                sha256: "x".into(),
+                size_bytes: 50_000,
+            })
+        })
+        .await;
+    for name in [
+        "access",
+        "submissions",
+        "review_queue",
+        "analytics",
+        "history",
+    ] {
+        until(name, async || house.checkpoint(name).await >= 1).await;
+    }
+    assert_eq!(house.checkpoint("search").await, 0);
+    std::fs::remove_file(&obstacle).expect("removed");
+    let late = house
+        .storage
+        .put_bytes("sunshine".into(), "content/aa/text");
+    late.await.expect("put");
+    house.settled().await;
+    let found: i64 = sqlx::query_scalar("SELECT count(*) FROM search WHERE words @@ 'sunshine'")
+        .fetch_one(&house.database.pool)
+        .await
+        .expect("a count");
+    assert_eq!(found, 1);
     drop(running);
 }

@@ -224,3 +224,30 @@ async fn an_item_is_deleted_and_restored() {
         &json!({"deleted": false, "version": 3}),
     );
 }
+
+#[tokio::test]
+async fn an_item_whose_decision_is_taken_back_waits_since_it_was_handed_in() {
+    let reverted = SubmissionEvent::DecisionReverted {
+        round: 1,
+        reverted_by_id: REVIEWER,
+    };
+    for decision in [
+        Decision::Approve,
+        Decision::Reject,
+        Decision::RequestChanges,
+    ] {
+        let mut story = Story::default();
+        story
+            .item(TEXT, raw_text())
+            .item(TEXT, SubmissionEvent::SubmissionSubmitted { round: 1 })
+            .review(TEXT, decided(1, decision, Some("No")))
+            .item(TEXT, reverted.clone())
+            .review(TEXT, ReviewEvent::ReviewReopened { round: 1 });
+        let pool = story.shown_by(Submissions).await;
+        let waits = json!({
+            "status": "pending_review", "round": 1, "reviewed_by_id": null, "feedback": null,
+            "submitted_at": "2026-01-15T10:00:01+00:00", "version": 3,
+        });
+        assert_has(&row(&pool, "submissions").await, &waits);
+    }
+}

@@ -6,22 +6,40 @@ pub(crate) mod summary;
 pub(crate) mod user;
 
 use crate::QueryApi;
+use http_kit::Routes;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use time::{Date, Duration, UtcOffset};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
+/// The routes of figures.
+pub(crate) fn routes() -> Routes<QueryApi> {
+    Routes::new()
+        .route(routes!(summary::summary))
+        .route(routes!(user::user))
+        .route(routes!(review::review))
+}
+
 /// The parameters of figures.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct FiguresQuery {
+    /// How many days, today included.
+    #[param(pattern = "^[0-9]{1,3}d$", default = "30d", example = "7d")]
     timeframe: Option<String>,
+    /// The project; `projectId` is the same.
     #[serde(alias = "projectId")]
     project_id: Option<Uuid>,
 }
 
 /// A day and how many.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DayCount)]
 pub(crate) struct Day {
+    /// A UTC day.
+    #[schema(format = Date)]
     day: String,
     count: i64,
 }

@@ -15,37 +15,55 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 use time::{Date, OffsetDateTime, Time as TimeOfDay};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Serialize)]
+/// How reviewing goes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReviewFigures)]
 #[serde(rename_all = "camelCase")]
-struct Reviewing {
+pub(crate) struct Reviewing {
+    /// How many items wait now.
     pending: i64,
+    #[schema(required, value_type = Option<f64>)]
     oldest_pending_age_seconds: Value,
+    /// Oldest first; days without a decision are there with zeros.
     decided_daily: Vec<Decided>,
+    /// From handing in to the decision.
+    #[schema(required, value_type = Option<f64>)]
     median_decision_seconds: Value,
     by_reviewer: Vec<Reviewer>,
 }
 
-#[derive(Serialize)]
+/// A day's decisions.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DayDecisions)]
 #[serde(rename_all = "camelCase")]
-struct Decided {
+pub(crate) struct Decided {
+    /// A UTC day.
+    #[schema(format = Date)]
     day: String,
     approved: i64,
     rejected: i64,
     changes_requested: i64,
 }
 
-#[derive(Serialize)]
-struct Reviewer {
+/// A reviewer's decisions.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReviewerFigures)]
+pub(crate) struct Reviewer {
     #[serde(rename = "reviewer_id")]
     id: Uuid,
     approved: i64,
     rejected: i64,
 }
 
-/// `GET /analytics/review`: a project's, for those who review it; without a project, everything, for
-/// super admins. What waits is counted as it is now, what was decided over the timeframe.
+/// How reviewing goes in a project, for those who review it.
+///
+/// Without a project, everything, for super admins. What waits is counted as it is now, what was
+/// decided over the timeframe.
+#[utoipa::path(get, path = "/analytics/review", operation_id = "review_figures", tag = "analytics",
+    params(FiguresQuery), responses((status = 200, body = Reviewing)))]
 pub(crate) async fn review(
     State(api): State<QueryApi>,
     caller: Caller<Figures>,

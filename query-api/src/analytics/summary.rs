@@ -16,38 +16,54 @@ use http_kit::{
 use serde::Serialize;
 use sqlx::PgPool;
 use time::Date;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Serialize, Default, Clone, Copy)]
-struct Counts {
+/// How many items are in each status.
+#[derive(Serialize, Default, Clone, Copy, ToSchema)]
+#[schema(as = StatusCounts)]
+pub(crate) struct Counts {
     draft: i64,
     pending_review: i64,
     approved: i64,
     rejected: i64,
 }
 
-#[derive(Serialize)]
+/// Items by status, and contributions by day.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Summary {
+pub(crate) struct Summary {
     document_counts: Counts,
     voice_sample_counts: Counts,
     raw_text_counts: Counts,
+    /// Oldest first; days without a contribution are there with 0.
     contribution_daily: Vec<Day>,
-    #[serde(flatten)]
-    everything: Option<Everything>,
+    /// Over everything alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total_users: Option<i64>,
+    /// Over everything alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total_projects: Option<i64>,
+    /// Over everything alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    user_signup_daily: Option<Vec<Day>>,
 }
 
 /// What only the summary over everything has.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Everything {
-    total_users: i64,
-    total_projects: i64,
-    user_signup_daily: Vec<Day>,
+    users: i64,
+    projects: i64,
+    signups: Vec<Day>,
 }
 
-/// `GET /analytics/summary`: a project's figures; a contributor's own in it; without a project,
-/// everything, for super admins.
+/// Items by status and contributions by day, of a project; a contributor's own in it.
+///
+/// Without a project, those of everything with totals, for super admins.
+#[utoipa::path(get, path = "/analytics/summary", operation_id = "summary", tag = "analytics",
+    params(FiguresQuery), responses((status = 200, body = Summary)))]
 pub(crate) async fn summary(
     State(api): State<QueryApi>,
     caller: Caller<Figures>,
@@ -69,7 +85,9 @@ pub(crate) async fn summary(
         voice_sample_counts,
         raw_text_counts,
         contribution_daily: contributions(&api.pool, days, query.project_id, owner_id).await?,
-        everything,
+        total_users: everything.as_ref().map(|all| all.users),
+        total_projects: everything.as_ref().map(|all| all.projects),
+        user_signup_daily: everything.map(|all| all.signups),
     }))
 }
 
@@ -141,9 +159,9 @@ async fn everything(pool: &PgPool, (first, last): (Date, Date)) -> Result<Everyt
         .first()
         .map_or((0, 0), |row| (row.total_users, row.total_projects));
     Ok(Everything {
-        total_users: totals.0,
-        total_projects: totals.1,
-        user_signup_daily: rows
+        users: totals.0,
+        projects: totals.1,
+        signups: rows
             .into_iter()
             .map(|row| Day {
                 day: written(row.day),

@@ -10,19 +10,30 @@ use crate::{
 use axum::{extract::State, http::StatusCode, response::Response};
 use http_kit::{ApiError, Path, Query};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Serialize)]
+/// What one person contributed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserFigures)]
 #[serde(rename_all = "camelCase")]
-struct Contributor {
+pub(crate) struct Contributor {
     total_contributions: i64,
+    /// Oldest first; days without a contribution are there with 0.
     contribution_daily: Vec<Day>,
+    /// Approvals among approvals and rejections, from 0 to 1; `null` with no decision yet.
+    #[schema(required)]
     approval_rate: Option<f64>,
 }
 
-/// `GET /analytics/user/{id}`: oneself; anybody, for super admins. The total and the rate are over
-/// all time. The rate is that of approvals among approvals and rejections: to be asked for changes
-/// settles nothing.
+/// What one person contributed: oneself; anybody, for super admins.
+///
+/// The total and the rate are over all time. To be asked for changes settles nothing, so it does not
+/// count in the rate.
+#[utoipa::path(get, path = "/analytics/user/{id}", operation_id = "user_figures", tag = "analytics",
+    params(("id" = Uuid, Path, description = "The person"), FiguresQuery),
+    responses((status = 200, body = Contributor),
+        (status = 404, description = "`USER_NOT_FOUND`")))]
 pub(crate) async fn user(
     State(api): State<QueryApi>,
     caller: Caller<Figures>,

@@ -1,96 +1,193 @@
-//! The bytes of an uploaded file, whole or in part. The uploader's file name is shown to the
-//! browser as the name to save under, and is used for nothing else.
+//! The bytes of an uploaded file, whole or in part: from the object store itself where it signs URLs,
+//! else through us. The uploader's file name is shown to the browser as the name to save under, and
+//! is used for nothing else.
 
 use super::{ItemRow, one::readable, text::store_error};
 use crate::{
     QueryApi,
-    answer::Answer,
+    answer::{Answer, names_tag},
     caller::{Caller, Items},
 };
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use http_kit::{ApiError, Path};
-use media::store::StoreError;
-use std::{fmt::Write, ops::Range};
+use media::store::{AnswerAs, StoreError};
+use std::{fmt::Write, ops::Range, time::Duration};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// `GET /documents/{id}/download`.
+/// How long a signed URL holds: long enough to begin a download, too short to be passed on.
+const SIGNED_FOR: Duration = Duration::from_mins(5);
+
+/// The bytes of a file, for their description alone.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes the answer")]
+struct FileBytes(Vec<u8>);
+
+/// The file of a document, as it was uploaded.
+#[utoipa::path(get, path = "/documents/{id}/download", operation_id = "download_document",
+    tag = "documents",
+    params(("id" = Uuid, Path, description = "The document"),
+        ("Range" = Option<String>, Header, description = "One range of bytes; several are answered with the whole"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that the range is of"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the caller has")),
+    responses(
+        (status = 200, description = "The file", body = FileBytes, content_type = "*/*",
+            headers(("ETag" = String), ("Content-Disposition" = String))),
+        (status = 206, description = "The part that was asked for", body = FileBytes, content_type = "*/*",
+            headers(("Content-Range" = String))),
+        (status = 304, description = "The caller has it already"),
+        (status = 307, description = "At this URL, for some minutes", headers(("Location" = String))),
+        (status = 416, description = "`RANGE_NOT_SATISFIABLE`")))]
 pub(crate) async fn document(
     State(api): State<QueryApi>,
     caller: Caller<Items>,
     Path(id): Path<Uuid>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let item = readable(&api, &caller, id, Some("document")).await?;
-    Ok(Answer::at(caller.position).with(download(&api, &item, &headers).await?))
+    let answer = download(&api, &item, &method, &headers).await?;
+    Ok(Answer::at(caller.position).with(answer))
 }
 
-/// `GET /voice/{id}/download`.
+/// The file of a voice sample, as it was uploaded.
+#[utoipa::path(get, path = "/voice/{id}/download", operation_id = "download_voice_sample",
+    tag = "voice",
+    params(("id" = Uuid, Path, description = "The voice sample"),
+        ("Range" = Option<String>, Header, description = "One range of bytes; several are answered with the whole"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that the range is of"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the caller has")),
+    responses(
+        (status = 200, description = "The file", body = FileBytes, content_type = "*/*",
+            headers(("ETag" = String), ("Content-Disposition" = String))),
+        (status = 206, description = "The part that was asked for", body = FileBytes, content_type = "*/*",
+            headers(("Content-Range" = String))),
+        (status = 304, description = "The caller has it already"),
+        (status = 307, description = "At this URL, for some minutes", headers(("Location" = String))),
+        (status = 416, description = "`RANGE_NOT_SATISFIABLE`")))]
 pub(crate) async fn voice(
     State(api): State<QueryApi>,
     caller: Caller<Items>,
     Path(id): Path<Uuid>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let item = readable(&api, &caller, id, Some("voice_sample")).await?;
-    Ok(Answer::at(caller.position).with(download(&api, &item, &headers).await?))
+    let answer = download(&api, &item, &method, &headers).await?;
+    Ok(Answer::at(caller.position).with(answer))
+}
+
+/// A file that was found, and how it is shown.
+struct File<'a> {
+    key: &'a str,
+    size: u64,
+    /// The bytes never change: their digest is as good a validator as there is.
+    tag: String,
+    media_type: &'a str,
+    disposition: String,
+}
+
+impl<'a> File<'a> {
+    fn of(item: &'a ItemRow) -> Option<Self> {
+        let name = item.original_filename.as_deref().unwrap_or("file");
+        let media_type = item.media_type.as_deref();
+        Some(Self {
+            key: item.object_key.as_deref()?,
+            size: item.size_bytes?.try_into().ok()?,
+            tag: format!("\"{}\"", item.sha256.as_deref().unwrap_or_default()),
+            media_type: media_type.unwrap_or("application/octet-stream"),
+            disposition: attachment(name),
+        })
+    }
+
+    fn headers(&self, length: u64) -> HeaderMap {
+        let length = length.to_string();
+        headers([
+            (header::CONTENT_TYPE, self.media_type),
+            (header::CONTENT_LENGTH, &length),
+            (header::CONTENT_DISPOSITION, &self.disposition),
+            (header::ACCEPT_RANGES, "bytes"),
+            (header::ETAG, &self.tag),
+        ])
+    }
+}
+
+fn headers<const N: usize>(pairs: [(HeaderName, &str); N]) -> HeaderMap {
+    let pairs = pairs.into_iter();
+    pairs
+        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?)))
+        .collect()
 }
 
 async fn download(
     api: &QueryApi,
     item: &ItemRow,
+    method: &Method,
     request: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let size = item.size_bytes.and_then(|size| u64::try_from(size).ok());
-    let (Some(key), Some(size)) = (&item.object_key, size) else {
-        return Err(ApiError::not_found());
+    let file = File::of(item).ok_or_else(ApiError::not_found)?;
+    if names_tag(request, &file.tag) {
+        let tag = headers([(header::ETAG, &file.tag)]);
+        return Ok((StatusCode::NOT_MODIFIED, tag).into_response());
+    }
+    // A URL is signed for GET alone.
+    if method == Method::HEAD {
+        let there = api.storage.exists(file.key).await;
+        if !there.map_err(|error| store_error(&error))? {
+            return Err(ApiError::not_found());
+        }
+        return Ok((file.headers(file.size), Body::empty()).into_response());
+    }
+    match signed(api, &file).await? {
+        Some(url) => Ok(elsewhere(&url)),
+        None => streamed(api, &file, request).await,
+    }
+}
+
+async fn signed(api: &QueryApi, file: &File<'_>) -> Result<Option<String>, ApiError> {
+    let answer = AnswerAs {
+        media_type: file.media_type,
+        disposition: &file.disposition,
     };
-    // The bytes never change: their digest is as good a validator as there is.
-    let tag = format!("\"{}\"", item.sha256.as_deref().unwrap_or_default());
-    let part = match asked(request, &tag, size) {
+    let now = api.clock.now();
+    let url = api.storage.signed_url(file.key, answer, now, SIGNED_FOR);
+    url.await.map_err(|error| store_error(&error))
+}
+
+fn elsewhere(url: &str) -> Response {
+    let location = headers([(header::LOCATION, url), (header::CACHE_CONTROL, "no-store")]);
+    (StatusCode::TEMPORARY_REDIRECT, location).into_response()
+}
+
+async fn streamed(
+    api: &QueryApi,
+    file: &File<'_>,
+    request: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let size = file.size;
+    let part = match asked(request, &file.tag, size) {
         Asked::Whole => None,
         Asked::Part(range) => Some(range),
         Asked::Nothing => return Ok(unsatisfiable(size)),
     };
-    let bytes = match api.storage.get_stream(key, part.clone()).await {
-        Ok(bytes) => bytes,
+    let bytes = match api.storage.get_stream(file.key, part.clone()).await {
+        Ok(bytes) => Body::from_stream(bytes.stream),
         Err(StoreError::NotFound(_)) => return Err(ApiError::not_found()),
         Err(error) => return Err(store_error(&error)),
     };
-    let (status, length) = match &part {
-        Some(range) => (StatusCode::PARTIAL_CONTENT, range.end - range.start),
-        None => (StatusCode::OK, size),
+    let Some(range) = part else {
+        return Ok((file.headers(size), bytes).into_response());
     };
-    let mut headers = HeaderMap::new();
-    let media_type = item
-        .media_type
-        .as_deref()
-        .unwrap_or("application/octet-stream");
-    let name = item.original_filename.as_deref().unwrap_or("file");
-    let mut set = |name, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(header::CONTENT_TYPE, media_type);
-    set(header::CONTENT_LENGTH, &length.to_string());
-    set(header::CONTENT_DISPOSITION, &attachment(name));
-    set(header::ACCEPT_RANGES, "bytes");
-    set(header::ETAG, &tag);
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    // Compressing it on the way would make its length and ranges wrong.
-    set(header::CONTENT_ENCODING, "identity");
-    if let Some(range) = part {
-        set(
-            header::CONTENT_RANGE,
-            &format!("bytes {}-{}/{size}", range.start, range.end - 1),
-        );
-    }
-    Ok((status, headers, Body::from_stream(bytes.stream)).into_response())
+    let place = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+    let place = headers([(header::CONTENT_RANGE, &place)]);
+    let headers = file.headers(range.end - range.start);
+    Ok((StatusCode::PARTIAL_CONTENT, headers, place, bytes).into_response())
 }
 
 /// Which bytes a request asks for.

@@ -4,90 +4,106 @@ use crate::{
     QueryApi,
     answer::Answer,
     caller::{Caller, Items},
-    projects::role_in,
+    visible::Visible,
     written::Time,
 };
 use axum::{extract::State, response::Response};
 use http_kit::{ApiError, Query, permissions::Action};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// The most drafts that are shown at once. Whoever has more sees the newest here, and all of them
 /// under `/my-contributions`.
 const MOST: i64 = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct DraftsQuery {
+    /// Of this project alone.
     project_id: Option<Uuid>,
 }
 
-#[derive(Serialize, Default)]
-struct Drafts {
-    documents: Vec<Document>,
-    voice_samples: Vec<VoiceSample>,
-    raw_texts: Vec<RawText>,
+/// One's own drafts, by kind.
+#[derive(Serialize, Default, ToSchema)]
+pub(crate) struct Drafts {
+    documents: Vec<DraftDocument>,
+    voice_samples: Vec<DraftVoiceSample>,
+    raw_texts: Vec<DraftRawText>,
 }
 
-#[derive(Serialize)]
-struct Document {
+/// A document that was not handed in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DraftDocument {
     id: Uuid,
+    #[schema(required)]
     filename: Option<String>,
+    #[schema(required)]
     domain: Option<String>,
     is_raw: bool,
     processed: bool,
     created_at: Time,
 }
 
-#[derive(Serialize)]
-struct VoiceSample {
+/// A recording that was not handed in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DraftVoiceSample {
     id: Uuid,
+    #[schema(required)]
     filename: Option<String>,
+    #[schema(required)]
     language: Option<String>,
     processed: bool,
     created_at: Time,
 }
 
-#[derive(Serialize)]
-struct RawText {
+/// A raw text that was not handed in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DraftRawText {
     id: Uuid,
+    #[schema(required)]
     title: Option<String>,
+    #[schema(required)]
     domain: Option<String>,
     created_at: Time,
 }
 
-/// `GET /my-drafts`: newest first.
+/// The caller's own drafts by kind, newest first: 1,000 at most in all.
+#[utoipa::path(get, path = "/my-drafts", operation_id = "list_my_drafts", tag = "submissions",
+    params(DraftsQuery),
+    responses((status = 200, body = Drafts, headers(("X-Total-Count" = i64)))))]
 pub(crate) async fn mine(
     State(api): State<QueryApi>,
     caller: Caller<Items>,
     Query(query): Query<DraftsQuery>,
 ) -> Result<Response, ApiError> {
-    if let Some(project_id) = query.project_id {
-        let role = role_in(&api.pool, &caller, project_id).await?;
-        caller
-            .verdict(Action::ReadDraft, role.as_deref(), true)
-            .check()?;
-    }
+    let visible = Visible::allowing(&api, &caller, Action::ReadDraft, query.project_id).await?;
+    let (only, all_but) = match &visible {
+        Visible::AllBut(deleted) => (None, deleted.clone()),
+        Visible::Only(_) => (Some(visible.ids(|_| true)), vec![]),
+    };
     let rows = sqlx::query!(
-        r#"SELECT s.id, s.item_type, s.original_filename, s.title, s.domain, s.language, s.is_raw,
-                  s.processed, s.created_at AS "created_at: Time"
-           FROM submissions s
-           JOIN projects p ON p.id = s.project_id AND NOT p.deleted
-           LEFT JOIN project_members m ON m.project_id = s.project_id AND m.user_id = $1
-           WHERE s.owner_id = $1 AND s.status = 'draft' AND NOT s.deleted
-             AND ($2 OR m.role IN ('admin', 'contributor'))
-             AND ($3::uuid IS NULL OR s.project_id = $3)
-           ORDER BY s.created_at DESC, s.id DESC LIMIT $4"#,
+        r#"SELECT id, item_type, original_filename, title, domain, language, is_raw, processed,
+                  created_at AS "created_at: Time"
+           FROM submissions
+           WHERE owner_id = $1 AND status = 'draft' AND NOT deleted
+             AND ($2::uuid[] IS NULL OR project_id = ANY($2)) AND project_id <> ALL($3)
+           ORDER BY created_at DESC, id DESC LIMIT $4"#,
         caller.id(),
-        caller.is_super_admin(),
-        query.project_id,
+        only.as_deref(),
+        &all_but,
         MOST,
     )
     .fetch_all(&api.pool)
     .await?;
+    let mut answer = Answer::at(caller.position);
+    if (rows.len() as i64) < MOST {
+        answer = answer.total(rows.len());
+    }
     let mut drafts = Drafts::default();
     for row in rows {
         match row.item_type.as_str() {
-            "document" => drafts.documents.push(Document {
+            "document" => drafts.documents.push(DraftDocument {
                 id: row.id,
                 filename: row.original_filename,
                 domain: row.domain,
@@ -95,14 +111,14 @@ pub(crate) async fn mine(
                 processed: row.processed,
                 created_at: row.created_at,
             }),
-            "voice_sample" => drafts.voice_samples.push(VoiceSample {
+            "voice_sample" => drafts.voice_samples.push(DraftVoiceSample {
                 id: row.id,
                 filename: row.original_filename,
                 language: row.language,
                 processed: row.processed,
                 created_at: row.created_at,
             }),
-            _ => drafts.raw_texts.push(RawText {
+            _ => drafts.raw_texts.push(DraftRawText {
                 id: row.id,
                 title: row.title,
                 domain: row.domain,
@@ -110,5 +126,5 @@ pub(crate) async fn mine(
             }),
         }
     }
-    Ok(Answer::at(caller.position).json(drafts))
+    Ok(answer.json(drafts))
 }

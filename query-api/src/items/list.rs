@@ -1,112 +1,220 @@
 //! Items in lists: all that one may see, and one's own. Lists show no texts.
 
-use super::{ItemRow, full};
+use super::{
+    ItemRow, ItemStatus, ItemType,
+    model::{FileFields, ItemFields},
+    places::{Place, Sort, Wanted, places},
+    row::{load_all, may_read},
+};
 use crate::{
     QueryApi,
     answer::Answer,
-    caller::{Caller, Items},
-    parameters::{containing, descending, since, until, word},
-    projects::{cursor_time, role_in},
-    written::Time,
+    caller::{Caller, Items, ItemsAndWords},
+    parameters::{Asked, Order, descending, span, word, words},
+    projects::cursor_time,
+    visible::Visible,
+    written::{Time, seconds},
 };
 use axum::{
     extract::{OriginalUri, State},
+    http::Uri,
     response::Response,
 };
 use http_kit::{ApiError, Query, paging::Keyset};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 const TYPES: &[&str] = &["document", "voice_sample", "raw_text"];
 const STATUSES: &[&str] = &["draft", "pending_review", "approved", "rejected"];
 const SORTS: &[&str] = &["created_at", "updated_at", "submitted_at"];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SubmissionsQuery {
     #[serde(flatten)]
+    #[param(ignore)]
     keyset: Keyset,
+    /// Of this project alone.
     project_id: Option<Uuid>,
+    #[param(inline, value_type = Option<ItemType>)]
     r#type: Option<String>,
+    #[param(inline, value_type = Option<ItemStatus>)]
     status: Option<String>,
     domain: Option<String>,
     language: Option<String>,
+    /// With this tag.
     tag: Option<String>,
+    /// Of this person.
     uploaded_by: Option<Uuid>,
+    /// Words, at most 32, in any order: each begins a word of the title, the file name, the content
+    /// or the recognised text. Case, accents, Arabic vowel marks and forms of letters make no
+    /// difference; Arabic words are found with and without the article and what is written
+    /// together with them.
+    #[param(max_length = 300)]
     q: Option<String>,
+    /// Created then or later: a time, or a day.
+    #[param(example = "2026-01-15")]
     from: Option<String>,
+    /// Created before that time, or on that day or before.
+    #[param(example = "2026-01-31")]
     to: Option<String>,
+    #[param(inline, value_type = Option<SortBy>)]
     sort_by: Option<String>,
+    #[param(inline, value_type = Option<Order>)]
     order: Option<String>,
 }
 
-/// What a list is about, checked.
-struct Wanted {
-    limit: i64,
-    after: Option<(OffsetDateTime, Uuid)>,
-    caller_id: Uuid,
-    sees_all: bool,
-    project_id: Option<Uuid>,
-    item_type: Option<&'static str>,
-    status: Option<&'static str>,
-    domain: Option<String>,
-    language: Option<String>,
-    tag: Option<Value>,
-    owner_id: Option<Uuid>,
-    pattern: Option<String>,
-    since: Option<OffsetDateTime>,
-    until: Option<OffsetDateTime>,
-    sort_by: &'static str,
-    descending: bool,
+/// By what a list is sorted.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case", default = "created_at")]
+#[expect(
+    dead_code,
+    clippy::enum_variant_names,
+    reason = "describes words, which are names of fields"
+)]
+enum SortBy {
+    CreatedAt,
+    UpdatedAt,
+    SubmittedAt,
 }
 
-fn after(keyset: &Keyset) -> Result<Option<(OffsetDateTime, Uuid)>, ApiError> {
-    let after = keyset.after::<(String, Uuid)>()?;
-    after
-        .map(|(at, id)| Ok((cursor_time(&at)?, id)))
-        .transpose()
+/// An item in a list: without its texts, with a title whatever it is.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ListedItem {
+    /// A document.
+    Document(ListedDocument),
+    /// A recording.
+    VoiceSample(ListedVoiceSample),
+    /// A text that was typed or pasted.
+    RawText(ListedRawText),
 }
 
-/// `GET /submissions`: everything that the caller may read.
+/// A document in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedDocument {
+    #[serde(flatten)]
+    item: ItemFields,
+    #[serde(flatten)]
+    file: FileFields,
+    /// Its file name.
+    #[schema(required)]
+    title: Option<String>,
+    #[schema(required)]
+    pages: Option<i32>,
+    /// Kept without being read on its own account.
+    is_raw: bool,
+}
+
+/// A recording in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedVoiceSample {
+    #[serde(flatten)]
+    item: ItemFields,
+    #[serde(flatten)]
+    file: FileFields,
+    /// Its file name.
+    #[schema(required)]
+    title: Option<String>,
+    #[schema(required, value_type = Option<f64>)]
+    duration_seconds: Value,
+}
+
+/// A raw text in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedRawText {
+    #[serde(flatten)]
+    item: ItemFields,
+    created_by_id: Uuid,
+    #[schema(required)]
+    title: Option<String>,
+}
+
+impl From<ItemRow> for ListedItem {
+    fn from(row: ItemRow) -> Self {
+        let item = ItemFields::of(&row);
+        match row.item_type.as_str() {
+            "document" => Self::Document(ListedDocument {
+                item,
+                file: FileFields::of(&row),
+                pages: row.pages,
+                is_raw: row.is_raw,
+                title: row.original_filename,
+            }),
+            "voice_sample" => Self::VoiceSample(ListedVoiceSample {
+                item,
+                file: FileFields::of(&row),
+                duration_seconds: seconds(row.duration_seconds),
+                title: row.original_filename,
+            }),
+            _ => Self::RawText(ListedRawText {
+                item,
+                created_by_id: row.owner_id,
+                title: row.title,
+            }),
+        }
+    }
+}
+
+/// Everything that the caller may read, newest first unless asked otherwise.
+#[utoipa::path(get, path = "/submissions", operation_id = "list_submissions", tag = "submissions",
+    params(Keyset, SubmissionsQuery),
+    responses((status = 200, body = [ListedItem],
+        headers(("Link" = String), ("X-Total-Count" = i64)))))]
 pub(crate) async fn submissions(
     State(api): State<QueryApi>,
-    caller: Caller<Items>,
+    caller: Caller<ItemsAndWords>,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<SubmissionsQuery>,
 ) -> Result<Response, ApiError> {
+    let asked = words("q", query.q.as_deref())?;
+    let (since, until) = span(query.from.as_deref(), query.to.as_deref())?;
+    let sort = word("sort_by", query.sort_by.as_deref(), SORTS)?;
     let wanted = Wanted {
         limit: query.keyset.limit()?,
         after: after(&query.keyset)?,
         caller_id: caller.id(),
-        sees_all: caller.is_super_admin(),
-        project_id: query.project_id,
+        sort: match sort {
+            Some("updated_at") => Sort::Updated,
+            Some("submitted_at") => Sort::Submitted,
+            _ => Sort::Created,
+        },
+        descending: descending(query.order.as_deref(), true)?,
+        owner_id: query.uploaded_by,
+        words: asked.query(),
+        since,
+        until,
         item_type: word("type", query.r#type.as_deref(), TYPES)?,
         status: word("status", query.status.as_deref(), STATUSES)?,
         domain: query.domain,
         language: query.language,
-        tag: query.tag.map(|tag| json!(tag)),
-        owner_id: query.uploaded_by,
-        pattern: containing("q", query.q.as_deref())?,
-        since: since("from", query.from.as_deref())?,
-        until: until("to", query.to.as_deref())?,
-        sort_by: word("sort_by", query.sort_by.as_deref(), SORTS)?.unwrap_or("created_at"),
-        descending: descending(query.order.as_deref(), true)?,
+        tag: query.tag.map(|tag| json!([tag])),
     };
-    if let Some(project_id) = wanted.project_id {
-        role_in(&api.pool, &caller, project_id).await?;
-    }
-    answer(&api, &caller, &uri, wanted).await
+    let visible = Visible::to(&api, &caller, query.project_id).await?;
+    let places = match asked {
+        Asked::InVain => vec![],
+        Asked::Nothing | Asked::Words(_) => places(&api.pool, &visible, &wanted).await?,
+    };
+    page(&api, &caller, &uri, wanted.limit, places).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ContributionsQuery {
     #[serde(flatten)]
+    #[param(ignore)]
     keyset: Keyset,
+    /// To this project alone.
     project_id: Option<Uuid>,
 }
 
-/// `GET /my-contributions`: the caller's own items of every status, newest first.
+/// The caller's own items of every status, newest first.
+#[utoipa::path(get, path = "/my-contributions", operation_id = "list_my_contributions",
+    tag = "submissions", params(Keyset, ContributionsQuery),
+    responses((status = 200, body = [ListedItem],
+        headers(("Link" = String), ("X-Total-Count" = i64)))))]
 pub(crate) async fn contributions(
     State(api): State<QueryApi>,
     caller: Caller<Items>,
@@ -117,130 +225,46 @@ pub(crate) async fn contributions(
         limit: query.keyset.limit()?,
         after: after(&query.keyset)?,
         caller_id: caller.id(),
-        sees_all: caller.is_super_admin(),
-        project_id: query.project_id,
+        sort: Sort::Created,
+        descending: true,
+        owner_id: Some(caller.id()),
+        words: None,
+        since: None,
+        until: None,
         item_type: None,
         status: None,
         domain: None,
         language: None,
         tag: None,
-        owner_id: Some(caller.id()),
-        pattern: None,
-        since: None,
-        until: None,
-        sort_by: "created_at",
-        descending: true,
     };
-    if let Some(project_id) = wanted.project_id {
-        role_in(&api.pool, &caller, project_id).await?;
-    }
-    answer(&api, &caller, &uri, wanted).await
+    let visible = Visible::to(&api, &caller, query.project_id).await?;
+    let places = places(&api.pool, &visible, &wanted).await?;
+    page(&api, &caller, &uri, wanted.limit, places).await
 }
 
-async fn answer(
+fn after(keyset: &Keyset) -> Result<Option<Place>, ApiError> {
+    let after = keyset.after::<(String, Uuid)>()?;
+    after
+        .map(|(at, id)| Ok((cursor_time(&at)?, id)))
+        .transpose()
+}
+
+/// The items of these places as they are now. What was hidden from the caller or deleted since, as
+/// another projection may know first, is left out; the next page begins where it would have.
+async fn page<R>(
     api: &QueryApi,
-    caller: &Caller<Items>,
-    uri: &axum::http::Uri,
-    wanted: Wanted,
+    caller: &Caller<R>,
+    uri: &Uri,
+    limit: i64,
+    mut places: Vec<Place>,
 ) -> Result<Response, ApiError> {
-    let rows = match (wanted.sort_by, wanted.descending) {
-        ("updated_at", true) => by_update_newest(api, &wanted).await?,
-        ("updated_at", false) => by_update_oldest(api, &wanted).await?,
-        ("submitted_at", true) => by_hand_in_newest(api, &wanted).await?,
-        ("submitted_at", false) => by_hand_in_oldest(api, &wanted).await?,
-        (_, true) => newest(api, &wanted).await?,
-        (_, false) => oldest(api, &wanted).await?,
-    };
-    let sort_by = wanted.sort_by;
-    let place = |row: &ItemRow| {
-        let at = match sort_by {
-            "updated_at" => row.updated_at,
-            "submitted_at" => row.submitted_at.unwrap_or(OffsetDateTime::UNIX_EPOCH),
-            _ => row.created_at,
-        };
-        (Time(at), row.id)
-    };
-    Ok(Answer::at(caller.position).page(uri, wanted.limit, rows, place, |row| shown(&row)))
+    let place = |(at, id): &Place| (Time(*at), *id);
+    let answer = Answer::at(caller.position).turned(uri, limit, &mut places, place);
+    let ids: Vec<Uuid> = places.into_iter().map(|(_, id)| id).collect();
+    let rows = load_all(&api.pool, &ids, caller.id()).await?;
+    let shown = rows
+        .into_iter()
+        .filter(|row| !row.deleted && may_read(caller, row).is_ok())
+        .map(ListedItem::from);
+    Ok(answer.json(shown.collect::<Vec<_>>()))
 }
-
-/// An item in a list: its model without texts, with a title whatever it is.
-fn shown(row: &ItemRow) -> Map<String, Value> {
-    let mut model = full(row, None);
-    model
-        .entry("title")
-        .or_insert_with(|| json!(row.original_filename));
-    model
-}
-
-/// One query for each order, so that each can follow an index. Texts are searched, not fetched.
-macro_rules! query {
-    ($name:ident, $sorted:tt, $beyond:tt, $direction:tt) => {
-        async fn $name(api: &QueryApi, wanted: &Wanted) -> Result<Vec<ItemRow>, sqlx::Error> {
-            sqlx::query_as!(
-                ItemRow,
-                r#"SELECT s.id, s.item_type, s.project_id, s.owner_id, s.status, s.round, s.version,
-                          s.deleted, s.original_filename, s.title, NULL AS content,
-                          s.content_key, s.object_key, s.gcs_uri, s.sha256, s.size_bytes,
-                          s.media_type, s.pages, s.duration_seconds, s.is_raw, s.domain, s.language,
-                          s.tags, s.extra_metadata, NULL AS processed_text, s.text_key,
-                          NULL::jsonb AS result, s.result_key, s.confidence, s.detected_language,
-                          s.processed, s.engine, s.submitted_at, s.reviewed_by_id, s.feedback,
-                          s.created_at, s.updated_at, m.role AS "role?"
-                   FROM submissions s
-                   JOIN projects p ON p.id = s.project_id AND NOT p.deleted
-                   LEFT JOIN project_members m ON m.project_id = s.project_id AND m.user_id = $1
-                   WHERE NOT s.deleted
-                     AND ($2 OR m.role = 'admin'
-                          OR (m.role = 'contributor' AND s.owner_id = $1)
-                          OR (m.role = 'reviewer' AND s.status <> 'draft'))
-                     AND ($3::uuid IS NULL OR s.project_id = $3)
-                     AND ($4::text IS NULL OR s.item_type = $4)
-                     AND ($5::text IS NULL OR s.status = $5)
-                     AND ($6::text IS NULL OR s.domain = $6)
-                     AND ($7::text IS NULL OR s.language = $7)
-                     AND ($8::jsonb IS NULL OR s.tags @> $8)
-                     AND ($9::uuid IS NULL OR s.owner_id = $9)
-                     AND ($10::text IS NULL OR s.title ILIKE $10 OR s.original_filename ILIKE $10
-                          OR s.content ILIKE $10 OR s.processed_text ILIKE $10)
-                     AND ($11::timestamptz IS NULL OR s.created_at >= $11)
-                     AND ($12::timestamptz IS NULL OR s.created_at < $12)
-                     AND ($13::timestamptz IS NULL OR ("# + $sorted + ", s.id) " + $beyond + r#" ($13, $14::uuid))
-                   ORDER BY "# + $sorted + " " + $direction + ", s.id " + $direction + " LIMIT $15::bigint + 1",
-                wanted.caller_id,
-                wanted.sees_all,
-                wanted.project_id,
-                wanted.item_type,
-                wanted.status,
-                wanted.domain,
-                wanted.language,
-                wanted.tag,
-                wanted.owner_id,
-                wanted.pattern,
-                wanted.since,
-                wanted.until,
-                wanted.after.map(|after| after.0),
-                wanted.after.map(|after| after.1),
-                wanted.limit,
-            )
-            .fetch_all(&api.pool)
-            .await
-        }
-    };
-}
-
-query!(newest, "s.created_at", "<", "DESC");
-query!(oldest, "s.created_at", ">", "ASC");
-query!(by_update_newest, "s.updated_at", "<", "DESC");
-query!(by_update_oldest, "s.updated_at", ">", "ASC");
-query!(
-    by_hand_in_newest,
-    "coalesce(s.submitted_at, 'epoch')",
-    "<",
-    "DESC"
-);
-query!(
-    by_hand_in_oldest,
-    "coalesce(s.submitted_at, 'epoch')",
-    ">",
-    "ASC"
-);

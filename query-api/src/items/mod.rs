@@ -5,10 +5,30 @@ pub(crate) mod drafts;
 pub(crate) mod list;
 mod model;
 pub(crate) mod one;
+mod places;
 pub(crate) mod processing;
 mod row;
 mod text;
 
-pub(crate) use model::full;
+pub(crate) use model::{Item, ItemStatus, ItemType};
 pub(crate) use row::{ItemRow, load, may_read};
 pub(crate) use text::texts;
+
+use crate::QueryApi;
+use http_kit::Routes;
+use utoipa_axum::routes;
+
+/// The routes of items, one by one and in lists.
+pub(crate) fn routes() -> Routes<QueryApi> {
+    Routes::new()
+        .route(routes!(one::document))
+        .route(routes!(one::voice))
+        .route(routes!(one::raw_text))
+        .route(routes!(download::document))
+        .route(routes!(download::voice))
+        .route(routes!(one::submission))
+        .route(routes!(list::submissions))
+        .route(routes!(list::contributions))
+        .route(routes!(drafts::mine))
+        .route(routes!(processing::status))
+}

@@ -2,80 +2,272 @@
 
 use super::{ItemRow, text::Texts};
 use crate::written::{Time, seconds, time};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// The full model of an item. `texts` is absent in lists, which show no texts.
-pub(crate) fn full(item: &ItemRow, texts: Option<Texts>) -> Map<String, Value> {
-    let mut model = Map::new();
-    let mut set = |field: &str, value: Value| model.insert(field.to_owned(), value);
-    set("id", json!(item.id));
-    set("type", json!(item.item_type));
-    set("project_id", json!(item.project_id));
-    set("status", json!(item.status));
-    set("domain", json!(item.domain));
-    set("language", json!(item.language));
-    set("submitted_at", json!(time(item.submitted_at)));
-    set("reviewed_by_id", json!(item.reviewed_by_id));
-    set("feedback", json!(item.feedback));
-    set("tags", item.tags.clone().unwrap_or_else(|| json!([])));
-    set("extra_metadata", json!(item.extra_metadata));
-    set("version", json!(item.version));
-    set("created_at", json!(Time(item.created_at)));
-    set("updated_at", json!(Time(item.updated_at)));
-    let own = match item.item_type.as_str() {
-        "document" => document(item, texts),
-        "voice_sample" => voice(item, texts),
-        _ => raw_text(item, texts),
-    };
-    model.extend(own);
-    model
+/// The kinds of items.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+pub(crate) enum ItemType {
+    Document,
+    VoiceSample,
+    RawText,
 }
 
-fn document(item: &ItemRow, texts: Option<Texts>) -> Map<String, Value> {
-    let mut model = file(item);
-    let mut set = |field: &str, value: Value| model.insert(field.to_owned(), value);
-    set("pages", json!(item.pages));
-    set("is_raw", json!(item.is_raw));
-    if let Some(texts) = texts {
-        set("ocr_text", json!(texts.processed));
-        set("ocr", outcome(item, texts.result, "pages"));
+/// Where an item stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+pub(crate) enum ItemStatus {
+    Draft,
+    PendingReview,
+    Approved,
+    Rejected,
+}
+
+/// An item of any kind.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Item {
+    /// A document.
+    Document(Document),
+    /// A recording.
+    VoiceSample(VoiceSample),
+    /// A text that was typed or pasted.
+    RawText(RawText),
+}
+
+/// What items of every kind have.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ItemFields {
+    id: Uuid,
+    #[schema(value_type = ItemType)]
+    r#type: String,
+    project_id: Uuid,
+    #[schema(value_type = ItemStatus)]
+    status: String,
+    #[schema(required)]
+    domain: Option<String>,
+    /// As its owner named it, for example `en` or `ar`.
+    #[schema(required)]
+    language: Option<String>,
+    #[schema(required)]
+    submitted_at: Option<Time>,
+    #[schema(required)]
+    reviewed_by_id: Option<Uuid>,
+    /// What the reviewer wrote.
+    #[schema(required)]
+    feedback: Option<String>,
+    #[schema(value_type = Vec<String>)]
+    tags: Value,
+    /// Whatever its owner keeps with it.
+    #[schema(required, value_type = Option<Object>)]
+    extra_metadata: Option<Value>,
+    /// Grows with every change; the number in `ETag` and `If-Match`.
+    version: i64,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// What items that were uploaded have.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FileFields {
+    uploaded_by_id: Uuid,
+    #[schema(required)]
+    original_filename: Option<String>,
+    /// Where the file lies: `gs://`, `s3://`, `az://` or `local://`.
+    #[schema(required)]
+    gcs_uri: Option<String>,
+    /// Of the file, in hexadecimal.
+    #[schema(required)]
+    sha256: Option<String>,
+    #[schema(required)]
+    size_bytes: Option<i64>,
+    /// As told from the bytes.
+    #[schema(required)]
+    media_type: Option<String>,
+    /// Whether it was read.
+    processed: bool,
+}
+
+/// A document.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Document {
+    #[serde(flatten)]
+    item: ItemFields,
+    #[serde(flatten)]
+    file: FileFields,
+    #[schema(required)]
+    pages: Option<i32>,
+    /// Kept without being read on its own account.
+    is_raw: bool,
+    /// What was read in it, pages apart by a form feed.
+    #[schema(required)]
+    ocr_text: Option<String>,
+    #[schema(required, value_type = Option<Ocr>)]
+    ocr: Value,
+}
+
+/// A recording.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VoiceSample {
+    #[serde(flatten)]
+    item: ItemFields,
+    #[serde(flatten)]
+    file: FileFields,
+    #[schema(required, value_type = Option<f64>)]
+    duration_seconds: Value,
+    /// What was heard in it.
+    #[schema(required)]
+    transcription_text: Option<String>,
+    #[schema(required, value_type = Option<Transcription>)]
+    transcription: Value,
+}
+
+/// A text that was typed or pasted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RawText {
+    #[serde(flatten)]
+    item: ItemFields,
+    created_by_id: Uuid,
+    #[schema(required)]
+    title: Option<String>,
+    #[schema(required)]
+    content: Option<String>,
+}
+
+/// What the engine knows of a document besides its text; other engines add fields of their own.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the engine's own object has")]
+struct Ocr {
+    pages: Vec<OcrPage>,
+    #[schema(required)]
+    engine: Option<String>,
+    /// The language that was recognised.
+    #[schema(required)]
+    language: Option<String>,
+    /// From 0 to 1.
+    #[schema(required)]
+    confidence: Option<f64>,
+}
+
+/// A page as it was read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the engine's own object has")]
+struct OcrPage {
+    /// From 1.
+    number: i32,
+    text: String,
+    /// From 0 to 1.
+    confidence: Option<f64>,
+}
+
+/// What the engine knows of a recording besides its text; other engines add fields of their own.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the engine's own object has")]
+struct Transcription {
+    segments: Vec<Segment>,
+    #[schema(required)]
+    engine: Option<String>,
+    /// The language that was recognised.
+    #[schema(required)]
+    language: Option<String>,
+    /// From 0 to 1.
+    #[schema(required)]
+    confidence: Option<f64>,
+}
+
+/// A stretch of speech.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the engine's own object has")]
+struct Segment {
+    /// Seconds from the start.
+    start: f64,
+    /// Seconds from the start.
+    end: f64,
+    text: String,
+    confidence: Option<f64>,
+    speaker: Option<String>,
+    words: Option<Vec<SpokenWord>>,
+}
+
+/// A word as it was heard.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the engine's own object has")]
+struct SpokenWord {
+    /// Seconds from the start.
+    start: f64,
+    /// Seconds from the start.
+    end: f64,
+    text: String,
+    confidence: Option<f64>,
+}
+
+impl Item {
+    /// The full model.
+    pub(crate) fn new(item: &ItemRow, texts: Texts) -> Self {
+        match item.item_type.as_str() {
+            "document" => Self::Document(Document {
+                item: ItemFields::of(item),
+                file: FileFields::of(item),
+                pages: item.pages,
+                is_raw: item.is_raw,
+                ocr_text: texts.processed,
+                ocr: outcome(item, texts.result, "pages"),
+            }),
+            "voice_sample" => Self::VoiceSample(VoiceSample {
+                item: ItemFields::of(item),
+                file: FileFields::of(item),
+                duration_seconds: seconds(item.duration_seconds),
+                transcription_text: texts.processed,
+                transcription: outcome(item, texts.result, "segments"),
+            }),
+            _ => Self::RawText(RawText {
+                item: ItemFields::of(item),
+                created_by_id: item.owner_id,
+                title: item.title.clone(),
+                content: texts.content,
+            }),
+        }
     }
-    model
 }
 
-fn voice(item: &ItemRow, texts: Option<Texts>) -> Map<String, Value> {
-    let mut model = file(item);
-    let mut set = |field: &str, value: Value| model.insert(field.to_owned(), value);
-    set("duration_seconds", seconds(item.duration_seconds));
-    if let Some(texts) = texts {
-        set("transcription_text", json!(texts.processed));
-        set("transcription", outcome(item, texts.result, "segments"));
+impl ItemFields {
+    pub(super) fn of(item: &ItemRow) -> Self {
+        Self {
+            id: item.id,
+            r#type: item.item_type.clone(),
+            project_id: item.project_id,
+            status: item.status.clone(),
+            domain: item.domain.clone(),
+            language: item.language.clone(),
+            submitted_at: time(item.submitted_at),
+            reviewed_by_id: item.reviewed_by_id,
+            feedback: item.feedback.clone(),
+            tags: item.tags.clone().unwrap_or_else(|| json!([])),
+            extra_metadata: item.extra_metadata.clone(),
+            version: item.version,
+            created_at: item.created_at.into(),
+            updated_at: item.updated_at.into(),
+        }
     }
-    model
 }
 
-fn raw_text(item: &ItemRow, texts: Option<Texts>) -> Map<String, Value> {
-    let mut model = Map::new();
-    let mut set = |field: &str, value: Value| model.insert(field.to_owned(), value);
-    set("created_by_id", json!(item.owner_id));
-    set("title", json!(item.title));
-    if let Some(texts) = texts {
-        set("content", json!(texts.content));
+impl FileFields {
+    pub(super) fn of(item: &ItemRow) -> Self {
+        Self {
+            uploaded_by_id: item.owner_id,
+            original_filename: item.original_filename.clone(),
+            gcs_uri: item.gcs_uri.clone(),
+            sha256: item.sha256.clone(),
+            size_bytes: item.size_bytes,
+            media_type: item.media_type.clone(),
+            processed: item.processed,
+        }
     }
-    model
-}
-
-fn file(item: &ItemRow) -> Map<String, Value> {
-    let mut model = Map::new();
-    let mut set = |field: &str, value: Value| model.insert(field.to_owned(), value);
-    set("uploaded_by_id", json!(item.owner_id));
-    set("original_filename", json!(item.original_filename));
-    set("gcs_uri", json!(item.gcs_uri));
-    set("sha256", json!(item.sha256));
-    set("size_bytes", json!(item.size_bytes));
-    set("media_type", json!(item.media_type));
-    set("processed", json!(item.processed));
-    model
 }
 
 /// What the engine knows besides the text, `null` before there is a result. The engine's own object

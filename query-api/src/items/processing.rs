@@ -1,7 +1,7 @@
 //! How far recognition or transcription of an item is. What came of a run stands on the item; how a
 //! run goes that has not ended is known to its job.
 
-use super::one::readable;
+use super::{ItemStatus, ItemType, one::readable};
 use crate::{
     QueryApi,
     answer::Answer,
@@ -12,35 +12,90 @@ use crate::{
 use axum::{extract::State, response::Response};
 use http_kit::{ApiError, Path, Query};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct StatusQuery {
+    /// Of which kind it must be.
+    #[param(inline, value_type = Option<ItemType>)]
     item_type: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Shown {
+/// How far an item is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProcessingStatus)]
+pub(crate) struct Shown {
     id: Uuid,
+    #[schema(value_type = ItemType)]
     r#type: String,
     processed: bool,
+    #[schema(value_type = ItemStatus)]
     status: String,
+    /// Whether there is a text.
     has_content: bool,
+    /// `null` for what is never read.
+    #[schema(required)]
     processing: Option<Processing>,
 }
 
-#[derive(Serialize)]
-struct Processing {
+/// The newest run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Processing {
+    #[schema(value_type = RunState)]
     state: String,
     attempts: i32,
+    #[schema(required, value_type = Option<RunErrorCode>)]
     error_code: Option<String>,
+    #[schema(required)]
     last_error: Option<String>,
+    #[schema(required)]
     started_at: Option<Time>,
+    #[schema(required)]
     finished_at: Option<Time>,
+    #[schema(required)]
     engine: Option<String>,
 }
 
-/// `GET /processing/status/{id}`.
+/// Where a run stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+enum RunState {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Dead,
+}
+
+/// Why a run failed.
+#[derive(ToSchema)]
+#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "describes a word")]
+enum RunErrorCode {
+    EmptyFile,
+    TypeMismatch,
+    UnsupportedType,
+    UnsupportedLanguage,
+    Corrupt,
+    Encrypted,
+    TooManyPages,
+    PageTooLarge,
+    TooManyPixels,
+    ImageTooSmall,
+    TooLong,
+    NoAudio,
+    ResourceLimit,
+    EngineUnavailable,
+    EngineFailed,
+}
+
+/// How far recognising or transcribing an item is.
+#[utoipa::path(get, path = "/processing/status/{id}", operation_id = "processing_status",
+    tag = "processing", params(("id" = Uuid, Path, description = "The item"), StatusQuery),
+    responses((status = 200, body = Shown)))]
 pub(crate) async fn status(
     State(api): State<QueryApi>,
     caller: Caller<Items>,

@@ -75,6 +75,39 @@ pub(crate) async fn load(pool: &PgPool, id: Uuid, caller_id: Uuid) -> Result<Ite
     .ok_or_else(ApiError::not_found)
 }
 
+/// The rows of these items in this order, those in projects that exist, without their texts.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub(crate) async fn load_all(
+    pool: &PgPool,
+    ids: &[Uuid],
+    caller_id: Uuid,
+) -> Result<Vec<ItemRow>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    sqlx::query_as!(
+        ItemRow,
+        r#"SELECT s.id, s.item_type, s.project_id, s.owner_id, s.status, s.round, s.version, s.deleted,
+                  s.original_filename, s.title, NULL AS content, s.content_key, s.object_key, s.gcs_uri,
+                  s.sha256, s.size_bytes, s.media_type, s.pages, s.duration_seconds, s.is_raw,
+                  s.domain, s.language, s.tags, s.extra_metadata, NULL AS processed_text, s.text_key,
+                  NULL::jsonb AS result, s.result_key, s.confidence, s.detected_language, s.processed,
+                  s.engine, s.submitted_at, s.reviewed_by_id, s.feedback, s.created_at, s.updated_at,
+                  m.role AS "role?"
+           FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted(id, place)
+           JOIN submissions s ON s.id = wanted.id
+           JOIN projects p ON p.id = s.project_id AND NOT p.deleted
+           LEFT JOIN project_members m ON m.project_id = s.project_id AND m.user_id = $2
+           ORDER BY wanted.place"#,
+        ids,
+        caller_id,
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// Refuses whoever may not read the item as it is now.
 ///
 /// # Errors

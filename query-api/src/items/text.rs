@@ -10,6 +10,7 @@ use serde_json::Value;
 const MOST: u64 = 64 << 20;
 
 /// What an item says, wherever it lies.
+#[derive(Default)]
 pub(crate) struct Texts {
     /// A raw text's content.
     pub content: Option<String>,

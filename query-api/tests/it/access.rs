@@ -69,7 +69,12 @@ async fn whoever_has_no_good_token_is_nobody() {
 async fn whoever_is_suspended_or_closed_is_nobody() {
     let (house, _running) = House::new().await;
     let root = house.super_admin("root").await;
-    for (name, command) in [("a", UserCommand::Suspend), ("b", UserCommand::Deactivate)] {
+    let suspend = UserCommand::Change {
+        name: None,
+        global_role: None,
+        suspended: Some(true),
+    };
+    for (name, command) in [("a", suspend), ("b", UserCommand::Deactivate)] {
         let person = house.person(name).await;
         house.get(&person, "/auth/me").await.ok();
         house.user(person.id, command, root.id).await;
@@ -268,12 +273,62 @@ async fn accounts_are_administered_by_super_admins_alone() {
         house.get(&root, &path).await.refusal(),
         (404, "USER_NOT_FOUND".into())
     );
+    for bad in [
+        "sort_by=password",
+        "order=up",
+        "role=admin",
+        "verified=yes",
+        "page=0",
+        "page=x",
+        "page_size=0",
+        "page_size=101",
+        "page=99999999999999999999",
+        "q=%00",
+    ] {
+        let refused = house.get(&root, &format!("/users?{bad}")).await.refusal();
+        assert_eq!(refused.0, 400, "{bad}");
+    }
+    house.get(&root, "/users?page_size=100").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_sorted_by_what_is_asked_for_in_either_direction() {
+    let (house, _running) = House::new().await;
+    let root = house.super_admin("root").await;
+    let (zaid, amina) = (house.person("zaid").await, house.person("Amina").await);
+    let rename = UserCommand::Change {
+        name: Some(Some("A name".into())),
+        global_role: None,
+        suspended: None,
+    };
+    house.user(zaid.id, rename, root.id).await;
+    house.settled().await;
+    let sorted = async |query: &str| {
+        let path = format!("/admin/users?{query}");
+        ids(&house.get(&root, &path).await.ok()["data"])
+    };
+    for (sort_by, ascending) in [
+        ("created_at", [root.id, zaid.id, amina.id]),
+        ("updated_at", [root.id, amina.id, zaid.id]),
+        ("email", [amina.id, root.id, zaid.id]),
+    ] {
+        let mut descending = ascending;
+        descending.reverse();
+        let asked = format!("sort_by={sort_by}&order=asc");
+        assert_eq!(sorted(&asked).await, ascending, "{sort_by}");
+        let asked = format!("sort_by={sort_by}&order=desc");
+        assert_eq!(sorted(&asked).await, descending, "{sort_by}");
+    }
+    assert_eq!(sorted("").await, [amina.id, zaid.id, root.id]);
+    let named = sorted("sort_by=name&order=asc").await;
     assert_eq!(
-        house
-            .get(&root, "/users?sort_by=password")
-            .await
-            .refusal()
-            .0,
-        400
+        named.first(),
+        Some(&zaid.id),
+        "those without a name are last"
     );
+    let mut pages = vec![];
+    for page in 1..=3 {
+        pages.extend(sorted(&format!("page={page}&page_size=1&sort_by=email&order=asc")).await);
+    }
+    assert_eq!(pages, [amina.id, root.id, zaid.id]);
 }

@@ -1,6 +1,9 @@
 //! Nobody reads older than they have written.
 
 use crate::house::{House, ids};
+use event_store::RecordedEvent;
+use projectors::{ProjectionError, Projector, Submissions, catch_up, clear_if_changed};
+use sqlx::PgConnection;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,18 +44,7 @@ async fn a_read_that_cannot_catch_up_is_refused_and_says_when_to_come_again() {
     house.settled().await;
     house.get(&amina, "/auth/me").await.ok();
     drop(running);
-    let locks = async || {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'access'",
-        )
-        .fetch_one(&house.database.pool)
-        .await
-        .expect("a count")
-    };
-    while locks().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    house.no_projector_leads().await;
     house.project(&amina, "Letters").await;
     let answer = house.get(&amina, "/projects").await;
     assert_eq!(answer.refusal(), (503, "READ_MODEL_BEHIND".into()));
@@ -80,4 +72,87 @@ async fn a_reader_who_wrote_nothing_does_not_wait_for_others() {
     house.project(&amina, "Letters").await;
     let asked = tokio::time::timeout(Duration::from_secs(5), house.get(&bilal, "/projects"));
     asked.await.expect("an answer before the time-out").ok();
+}
+
+/// Newer code for the items' tables.
+struct NewerSubmissions;
+
+impl Projector for NewerSubmissions {
+    const NAME: &'static str = Submissions::NAME;
+    const VERSION: i32 = Submissions::VERSION + 1;
+    const CLEAR: &'static str = Submissions::CLEAR;
+
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        events: &[RecordedEvent],
+    ) -> Result<(), ProjectionError> {
+        Submissions.apply(tx, events).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_being_filled_anew_are_not_read_by_anybody() {
+    let house = House::without_projectors(Duration::from_millis(50)).await;
+    let running = house.projectors();
+    let (amina, bilal) = (house.person("amina").await, house.person("bilal").await);
+    let root = house.super_admin("root").await;
+    let project = house.project(&amina, "Letters").await;
+    for n in 0..3 {
+        house.raw_text(&amina, project, &format!("T{n}")).await;
+    }
+    house.settled().await;
+    drop(running);
+    house.no_projector_leads().await;
+    let ready = async || house.get(&bilal, "/health/ready").await.status.as_u16();
+    let state = async || {
+        let projections = house.get(&root, "/ops/projections").await.ok();
+        let all = projections.as_array().expect("a list").clone();
+        let one = all.into_iter().find(|row| row["name"] == "submissions");
+        one.expect("it is listed")["state"].clone()
+    };
+    assert_eq!((ready().await, state().await), (200, "live".into()));
+
+    let mut connection = house.database.pool.acquire().await.expect("a connection");
+    let start = clear_if_changed::<NewerSubmissions>(&mut connection).await;
+    assert_eq!(start.expect("cleared"), 0);
+    let events = house.log.read(0, 1_000).await.expect("the log");
+    let half = events.len() - 1;
+    let position = catch_up(&NewerSubmissions, &mut connection, 0, &events[..half]).await;
+    let position = position.expect("half of it is filled");
+    // Bilal has written less than is there already, and gets no half answer all the same.
+    for (who, path) in [
+        (&amina, "/my-drafts"),
+        (&bilal, "/submissions"),
+        (&root, "/submissions"),
+    ] {
+        let answer = house.get(who, path).await;
+        assert_eq!(
+            answer.refusal(),
+            (503, "READ_MODEL_BEHIND".into()),
+            "{path}"
+        );
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    house.get(&bilal, "/projects").await.ok();
+    assert_eq!((ready().await, state().await), (503, "filling".into()));
+
+    catch_up(
+        &NewerSubmissions,
+        &mut connection,
+        position,
+        &events[half..],
+    )
+    .await
+    .expect("the rest is filled");
+    assert_eq!(
+        house
+            .get(&root, "/submissions")
+            .await
+            .ok()
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+    assert_eq!((ready().await, state().await), (200, "live".into()));
 }

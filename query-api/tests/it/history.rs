@@ -22,6 +22,7 @@ async fn a_history_tells_in_order_who_changed_what() {
     let entries = history.as_array().expect("a list");
     let fields = [
         "actor_user_id",
+        "causation_id",
         "changes",
         "event_type",
         "position",

@@ -30,9 +30,9 @@ pub struct House {
     router: Router,
     client: async_nats::Client,
     heads: Heads,
-    log: Log,
+    pub log: Log,
     _nats: TestNats,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     _relay: DropGuard,
 }
 
@@ -127,7 +127,18 @@ impl House {
         (house, projectors)
     }
 
+    /// With everything running, and files in that store.
+    pub async fn with_storage(storage: ObjectStorage) -> (Self, DropGuard) {
+        let house = Self::made(Duration::from_secs(10), Some(storage)).await;
+        let projectors = house.projectors();
+        (house, projectors)
+    }
+
     pub async fn without_projectors(read_your_writes_timeout: Duration) -> Self {
+        Self::made(read_your_writes_timeout, None).await
+    }
+
+    async fn made(read_your_writes_timeout: Duration, storage: Option<ObjectStorage>) -> Self {
         let database = test_kit::postgres().await;
         let nats = test_kit::nats().await;
         let client = async_nats::connect(&nats.url).await.expect("a NATS client");
@@ -152,7 +163,8 @@ impl House {
         ));
         let directory = tempfile::tempdir().expect("a directory");
         let url = format!("file://{}", directory.path().display());
-        let storage = ObjectStorage::from_url(&url).expect("a store");
+        let local = || ObjectStorage::from_url(&url).expect("a store");
+        let storage = storage.unwrap_or_else(local);
         let secret = SecretKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
         let tokens = AccessTokens::new(&secret, clock.clone());
         let watching = heads.clone();
@@ -172,12 +184,19 @@ impl House {
             cors_origins: vec![],
             trusted_proxies: vec![],
             strict_transport_security: false,
+            deprecation: None,
+            rate_limits: None,
+            document: None,
+            starting: false,
             json_body_bytes: 1 << 20,
             health: api.health(|| async { true }),
-            root: query_api::root_router(api.clone()),
+            root: query_api::root_routes().with_state(api.clone()),
         };
         Self {
-            router: edge(query_api::router(api.clone()), settings_of_edge),
+            router: edge(
+                query_api::routes().with_state(api.clone()),
+                settings_of_edge,
+            ),
             store: EventStore::new(
                 database.pool.clone(),
                 vault.clone(),
@@ -187,7 +206,7 @@ impl House {
             log: Log::new(database.pool.clone(), vault),
             _relay: shutdown.drop_guard(),
             _nats: nats,
-            _directory: directory,
+            directory,
             database,
             storage,
             ids,
@@ -205,9 +224,32 @@ impl House {
             connect: as_role(&self.database, "alta_projectors"),
             subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
             heads: self.heads.clone(),
+            storage: self.storage.clone(),
         };
         tokio::spawn(projectors::run(settings, shutdown.clone()));
         shutdown.drop_guard()
+    }
+
+    /// Waits until projectors that were told to stop have let go.
+    pub async fn no_projector_leads(&self) {
+        let leaders = async || {
+            sqlx::query_scalar::<_, i64>(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name
+                    IN ('access', 'submissions', 'review_queue', 'analytics', 'history', 'search')",
+            )
+            .fetch_one(&self.database.pool)
+            .await
+            .expect("a count")
+        };
+        while leaders().await > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Where the object store keeps its files.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     pub async fn ask(&self, request: Request<Body>) -> Answer {
@@ -232,6 +274,13 @@ impl House {
         self.get_with(who, path, &[]).await
     }
 
+    pub async fn head(&self, who: &Person, path: &str) -> Answer {
+        let request = Request::head(format!("/api{path}"))
+            .header("authorization", format!("Bearer {}", who.token));
+        self.ask(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
     pub async fn get_with(&self, who: &Person, path: &str, headers: &[(&str, &str)]) -> Answer {
         let path = path.strip_prefix("/api").unwrap_or(path);
         let mut request = Request::get(format!("/api{path}"))
@@ -249,7 +298,7 @@ impl House {
             sqlx::query_scalar::<_, i64>(
                 "SELECT (SELECT count(*) FROM events)
                         - coalesce((SELECT min(position) FROM projection_checkpoints
-                                    HAVING count(*) = 5), 0)",
+                                    HAVING count(*) = 6), 0)",
             )
             .fetch_one(&self.database.pool)
             .await

@@ -249,3 +249,29 @@ async fn a_decision_shows_at_once_without_any_policy() {
     );
     assert_eq!(model["reviewed_by_id"], json!(people[3].id));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_version_already_is_not_sent_it_again() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    let project = house.project(&amina, "Letters").await;
+    let id = house.raw_text(&amina, project, "Rain").await;
+    for path in [format!("/raw-text/{id}"), format!("/submissions/{id}")] {
+        let first = house.get(&amina, &path).await;
+        let tag = first.header("etag").expect("a version").to_owned();
+        let known = [("if-none-match", tag.as_str())];
+        let again = house.get_with(&amina, &path, &known).await;
+        assert_eq!((again.status.as_u16(), again.bytes.len()), (304, 0));
+        assert_eq!(again.header("etag"), Some(tag.as_str()));
+    }
+    let path = format!("/raw-text/{id}");
+    let tag = house
+        .get(&amina, &path)
+        .await
+        .header("etag")
+        .map(str::to_owned);
+    house.submit(&amina, id).await;
+    let known = [("if-none-match", tag.as_deref().expect("a version"))];
+    let changed = house.get_with(&amina, &path, &known).await.ok();
+    assert_eq!(changed["status"], "pending_review");
+}

@@ -44,7 +44,7 @@ async fn submissions_are_found_by_what_is_known_of_them() {
         NOTHING
     );
     assert_eq!(found("q=LETTER").await, [document]);
-    assert_eq!(found("q=0%25%20r").await, [text]);
+    assert_eq!(found("q=100%25%20r").await, [text]);
     assert_eq!(found("q=_").await, NOTHING);
     assert_eq!(found("q=all%20about").await, [text]);
     assert_eq!(found("from=2000-01-01&to=2100-01-01").await.len(), 3);

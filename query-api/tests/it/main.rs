@@ -11,5 +11,8 @@ mod house;
 mod items;
 mod lists;
 mod ops;
+mod paging;
 mod processing;
 mod review;
+mod search;
+mod taken_away;

@@ -41,6 +41,7 @@ async fn projections_and_dead_letters_are_for_super_admins() {
             "analytics",
             "history",
             "review_queue",
+            "search",
             "submissions"
         ]
     );

@@ -195,6 +195,7 @@ async fn one_item_shows_its_content_rounds_and_comments() {
         "decided_at",
         "feedback",
         "outcome",
+        "reverted",
         "reviewer_id",
         "round",
         "submitted_at",

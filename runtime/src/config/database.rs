@@ -2,7 +2,7 @@
 
 use super::{
     ConfigError,
-    vars::{Vars, bad},
+    vars::{Vars, bad, host_name},
 };
 use crate::secret::SecretString;
 
@@ -12,6 +12,8 @@ pub struct DatabaseConfig {
     /// `DATABASE_URL`, or what `POSTGRES_HOST` and its companions make; none means that `alta up`
     /// runs a private server. It names a database's owner with CREATEROLE.
     pub url: Option<SecretString>,
+    /// The variable that names the server, for whoever has to say that it does not answer.
+    pub named_by: &'static str,
     /// `DATABASE_MAX_CONNECTIONS`: the most that one part of the service opens.
     pub max_connections: u32,
 }
@@ -20,7 +22,18 @@ impl DatabaseConfig {
     pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
         let whole = vars.parsed("DATABASE_URL", postgres_url)?;
         let parts = from_parts(vars)?;
+        if whole.is_some() && parts.is_some() {
+            return Err(bad(
+                "POSTGRES_HOST",
+                "DATABASE_URL is set too: set only one",
+            ));
+        }
         Ok(Self {
+            named_by: if parts.is_some() {
+                "POSTGRES_HOST"
+            } else {
+                "DATABASE_URL"
+            },
             url: whole.or(parts),
             max_connections: vars.number("DATABASE_MAX_CONNECTIONS", 20, 2..=1_000)?,
         })
@@ -37,25 +50,33 @@ fn postgres_url(text: &str) -> Result<SecretString, String> {
 }
 
 fn from_parts(vars: &Vars<'_>) -> Result<Option<SecretString>, ConfigError> {
-    let host = vars.text("POSTGRES_HOST");
+    let host = vars.parsed("POSTGRES_HOST", host_name)?;
     let port = vars.number("POSTGRES_PORT", 5432_u16, 1..=u16::MAX)?;
-    let name = vars.text("POSTGRES_DB").unwrap_or("alta");
-    let user = vars.text("POSTGRES_USER").unwrap_or("alta");
+    let name = vars.parsed_or("POSTGRES_DB", "alta", postgres_name)?;
+    let user = vars.parsed_or("POSTGRES_USER", "alta", postgres_name)?;
     let password = vars.secret("POSTGRES_PASSWORD");
     let Some(host) = host else { return Ok(None) };
-    if host.contains(['/', '@', '?', '#', ' ']) {
-        return Err(bad(
-            "POSTGRES_HOST",
-            "it must be a host name or an IP address",
-        ));
-    }
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
     let password = password.map_or(String::new(), |password| {
         format!(":{}", escaped(password.expose()))
     });
-    let (user, name) = (escaped(user), escaped(name));
+    let (user, name) = (escaped(&user), escaped(&name));
     Ok(Some(SecretString::new(format!(
         "postgres://{user}{password}@{host}:{port}/{name}"
     ))))
+}
+
+/// PostgreSQL cuts longer names off, and then means another.
+fn postgres_name(text: &str) -> Result<String, String> {
+    if text.len() <= 63 && !text.contains(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must be a name of at most 63 bytes".to_owned())
+    }
 }
 
 /// Percent-encodes whatever has a meaning of its own in a URL.

@@ -2,7 +2,7 @@
 
 use super::{
     ConfigError,
-    vars::{Vars, bad, http_url},
+    vars::{Vars, bad, cloud_name, http_url},
 };
 use crate::secret::SecretString;
 
@@ -61,7 +61,7 @@ enum Choice {
 
 impl EnginesConfig {
     pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
-        let project = vars.owned("GCS_PROJECT_ID");
+        let project = vars.parsed("GCS_PROJECT_ID", cloud_name)?;
         Ok(Self {
             ocr: ocr(vars, project.clone())?,
             transcription: transcription(vars, project)?,
@@ -75,10 +75,8 @@ fn ocr(vars: &Vars<'_>, project: Option<String>) -> Result<OcrEngine, ConfigErro
         ("google-document-ai", Choice::Google),
     ];
     let choice = vars.choice("OCR_ENGINE", &choices)?;
-    let processor = vars.owned("DOCUMENT_AI_PROCESSOR_ID");
-    let location = vars
-        .owned("DOCUMENT_AI_LOCATION")
-        .unwrap_or_else(|| "us".to_owned());
+    let processor = vars.parsed("DOCUMENT_AI_PROCESSOR_ID", cloud_name)?;
+    let location = vars.parsed_or("DOCUMENT_AI_LOCATION", "us", cloud_name)?;
     let needs = |value: Option<String>, name| {
         value.ok_or_else(|| bad(name, "it must be set for OCR_ENGINE=google-document-ai"))
     };
@@ -103,8 +101,8 @@ fn transcription(
     ];
     let choice = vars.choice("TRANSCRIPTION_ENGINE", &choices)?;
     let base_url = vars.parsed("OPENAI_BASE_URL", http_url)?;
-    let api_key = vars.secret("OPENAI_API_KEY");
-    let model = vars.owned("OPENAI_TRANSCRIPTION_MODEL");
+    let api_key = vars.parsed("OPENAI_API_KEY", api_key)?;
+    let model = vars.parsed_or("OPENAI_TRANSCRIPTION_MODEL", "whisper-1", model)?;
     match choice {
         Choice::Local => Ok(TranscriptionEngine::Pocketsphinx),
         Choice::OpenAi => {
@@ -115,7 +113,7 @@ fn transcription(
             Ok(TranscriptionEngine::OpenAi {
                 base_url: base_url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
                 api_key,
-                model: model.unwrap_or_else(|| "whisper-1".to_owned()),
+                model,
             })
         }
         Choice::Google => Ok(TranscriptionEngine::GoogleSpeech {
@@ -126,5 +124,22 @@ fn transcription(
                 )
             })?,
         }),
+    }
+}
+
+/// It travels in a header.
+fn api_key(text: &str) -> Result<SecretString, String> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(SecretString::new(text))
+    } else {
+        Err("it must be visible ASCII".to_owned())
+    }
+}
+
+fn model(text: &str) -> Result<String, String> {
+    if text.len() <= 200 && !text.contains(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must be the name of a model".to_owned())
     }
 }

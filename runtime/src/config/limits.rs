@@ -72,3 +72,72 @@ impl Default for LimitsConfig {
             .expect("the defaults are in range")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    const NAMES: [&str; 14] = [
+        "LIMIT_JSON_BODY_BYTES",
+        "LIMIT_RAW_TEXT_BYTES",
+        "LIMIT_DOCUMENT_BYTES",
+        "LIMIT_DOCUMENT_PAGES",
+        "LIMIT_RECORDING_BYTES",
+        "LIMIT_RECORDING_SECONDS",
+        "LIMIT_TITLE_CHARS",
+        "LIMIT_TAGS",
+        "LIMIT_TAG_CHARS",
+        "LIMIT_EXTRA_METADATA_BYTES",
+        "LIMIT_EXTRA_METADATA_LEVELS",
+        "LIMIT_NAME_CHARS",
+        "LIMIT_DESCRIPTION_CHARS",
+        "LIMIT_FEEDBACK_CHARS",
+    ];
+
+    fn read(name: &str, value: &str) -> Result<LimitsConfig, ConfigError> {
+        let map = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        LimitsConfig::read(&Vars::new(&map))
+    }
+
+    #[test]
+    fn what_holds_when_nothing_is_set_is_what_clients_were_promised() {
+        let promised = LimitsConfig {
+            json_body_bytes: 1_048_576,
+            raw_text_bytes: 524_288,
+            document_bytes: 104_857_600,
+            document_pages: 500,
+            recording_bytes: 524_288_000,
+            recording_seconds: 14_400,
+            title_chars: 300,
+            tags: 50,
+            tag_chars: 64,
+            extra_metadata_bytes: 16_384,
+            extra_metadata_levels: 8,
+            name_chars: 200,
+            description_chars: 5_000,
+            feedback_chars: 5_000,
+        };
+        assert_eq!(LimitsConfig::default(), promised);
+    }
+
+    #[test]
+    fn each_limit_can_be_set_and_none_to_what_is_no_limit() {
+        let map = BTreeMap::new();
+        let vars = Vars::new(&map);
+        LimitsConfig::read(&vars).expect("the defaults");
+        let mut asked: Vec<&str> = vars.asked().into_keys().collect();
+        let mut names = NAMES.to_vec();
+        asked.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(names, asked, "every limit is tested");
+        for name in NAMES {
+            let set = read(name, "2").expect(name);
+            assert_ne!(set, LimitsConfig::default(), "{name}");
+            for bad in ["0", "-1", "1.5", "1MB", "none", "99999999999999999999"] {
+                let refused = read(name, bad).expect_err(name);
+                assert_eq!(refused.name, name, "{bad}");
+            }
+        }
+    }
+}

@@ -2,10 +2,16 @@
 
 use std::io::IsTerminal;
 
-use super::{ConfigError, vars::Vars};
+use tracing_subscriber::EnvFilter;
 
-/// Without what PostgreSQL remarks on statements that find nothing to do.
-const USUAL: &str = "info,sqlx::postgres::notice=warn";
+use super::{
+    ConfigError,
+    vars::{Vars, http_url},
+};
+
+/// Without what PostgreSQL remarks on statements that find nothing to do, and each try at an object
+/// store.
+const USUAL: &str = "info,sqlx::postgres::notice=warn,object_store=warn";
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +35,8 @@ pub struct LoggingConfig {
 
 impl LoggingConfig {
     pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
-        let format = vars.choice(
-            "LOG_FORMAT",
-            &[
-                ("", None),
-                ("json", Some(LogFormat::Json)),
-                ("pretty", Some(LogFormat::Pretty)),
-            ],
-        )?;
+        let forms = [("json", LogFormat::Json), ("pretty", LogFormat::Pretty)];
+        let format = vars.one_of("LOG_FORMAT", &forms)?;
         let terminal = std::io::stderr().is_terminal();
         let usual = if terminal {
             LogFormat::Pretty
@@ -45,8 +45,16 @@ impl LoggingConfig {
         };
         Ok(Self {
             format: format.unwrap_or(usual),
-            filter: vars.owned("RUST_LOG").unwrap_or_else(|| USUAL.to_owned()),
-            otlp_endpoint: vars.parsed("OTEL_EXPORTER_OTLP_ENDPOINT", super::vars::http_url)?,
+            filter: vars
+                .parsed("RUST_LOG", filter)?
+                .unwrap_or_else(|| USUAL.to_owned()),
+            otlp_endpoint: vars.parsed("OTEL_EXPORTER_OTLP_ENDPOINT", http_url)?,
         })
     }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| "it must be like info or event_store=debug,info".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ConfigError,
-    vars::{Vars, bad, email},
+    vars::{Vars, bad, email, host_name},
 };
 use crate::secret::SecretString;
 
@@ -43,16 +43,15 @@ pub struct MailConfig {
 
 impl MailConfig {
     pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
-        let from = vars.parsed("SMTP_FROM", sender)?;
         Ok(Self {
             smtp: smtp(vars)?,
-            from: from.unwrap_or_else(|| "Alta Data <alta@localhost>".to_owned()),
+            from: vars.parsed_or("SMTP_FROM", "Alta Data <alta@localhost>", sender)?,
         })
     }
 }
 
 fn smtp(vars: &Vars<'_>) -> Result<Option<SmtpConfig>, ConfigError> {
-    let host = vars.owned("SMTP_HOST");
+    let host = vars.parsed("SMTP_HOST", host_name)?;
     let port = vars.number("SMTP_PORT", 587_u16, 1..=u16::MAX)?;
     let user = vars.owned("SMTP_USER");
     let password = vars.secret("SMTP_PASSWORD");
@@ -90,5 +89,7 @@ fn sender(text: &str) -> Result<String, String> {
     let address = text
         .split_once('<')
         .map_or(text, |(_, rest)| rest.trim_end_matches('>'));
-    email(address.trim()).map(|_| text.to_owned())
+    email(address.trim())
+        .map(|_| text.to_owned())
+        .map_err(|_| "it must be an address or Name <address>".to_owned())
 }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     ConfigError,
+    deprecation::Deprecation,
     vars::{Vars, bad, http_url},
 };
 
@@ -89,6 +90,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<Network>,
     /// `READ_YOUR_WRITES_TIMEOUT_MS`: how long a read waits for what its caller wrote.
     pub read_your_writes_timeout: Duration,
+    /// What clients are told of the end of `/api/v1`; nothing unless it is announced.
+    pub deprecation: Option<Deprecation>,
 }
 
 impl ServerConfig {
@@ -102,12 +105,10 @@ impl ServerConfig {
                 ("production", Environment::Production),
             ],
         )?;
-        let data_dir = vars.text("ALTA_DATA_DIR").unwrap_or("./.alta");
+        let data_dir = vars.text_or("ALTA_DATA_DIR", "./.alta");
         let data_dir = std::path::absolute(data_dir)
             .map_err(|error| bad("ALTA_DATA_DIR", error.to_string()))?;
-        let host = vars
-            .parsed("HOST", host)?
-            .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let host = vars.parsed_or("HOST", "127.0.0.1", host)?;
         let port = vars.number("PORT", 8000, 0..=u16::MAX)?;
         let public_url = vars
             .parsed("PUBLIC_URL", http_url)?
@@ -125,6 +126,7 @@ impl ServerConfig {
                 2_000,
                 0..=60_000,
             )?),
+            deprecation: Deprecation::read(vars)?,
         })
     }
 

@@ -10,6 +10,20 @@ fn a_claim_holds_for_fifteen_minutes() {
 }
 
 #[test]
+fn claiming_ones_own_needs_the_projects_leave() {
+    let own = |allow_self_review| ReviewCommand::Claim {
+        pending: Some(pending(1)),
+        reviewer_id: OWNER,
+        allow_self_review,
+        now: NOW,
+    };
+    let refused = Err(ReviewError::SelfReview);
+    assert_eq!(result(vec![opened(1)], own(false)), refused);
+    let allowed = result(vec![opened(1)], own(true));
+    assert_eq!(allowed, Ok(vec![claimed(OWNER, EXPIRY)]));
+}
+
+#[test]
 fn its_holder_prolongs_it_and_asking_twice_in_one_moment_counts_once() {
     let given = vec![opened(1), claimed(REVIEWER, EXPIRY)];
     let minute = Duration::MINUTE;
@@ -77,6 +91,7 @@ fn a_new_round_is_unclaimed() {
     let command = ReviewCommand::Claim {
         pending: Some(pending(2)),
         reviewer_id: OTHER,
+        allow_self_review: true,
         now: NOW,
     };
     let events = result(given, command).map(|events| events.len());

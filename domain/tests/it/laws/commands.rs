@@ -66,10 +66,10 @@ pub fn user() -> impl Strategy<Value = UserCommand> {
         }),
         2 => (id(), at()).prop_map(|(reset_id, now)| UserCommand::ResetPassword { reset_id, now }),
         1 => Just(UserCommand::ChangePassword),
-        2 => option::of(word()).prop_map(|name| UserCommand::ChangeProfile { name }),
-        1 => role().prop_map(|global_role| UserCommand::ChangeGlobalRole { global_role }),
-        1 => Just(UserCommand::Suspend),
-        1 => Just(UserCommand::Reinstate),
+        4 => (option::of(option::of(word())), option::of(role()), option::of(any::<bool>()))
+            .prop_map(|(name, global_role, suspended)| {
+                UserCommand::Change { name, global_role, suspended }
+            }),
         1 => Just(UserCommand::Deactivate),
     ]
 }
@@ -249,14 +249,30 @@ fn owners() -> impl Strategy<Value = SubmissionCommand> {
 }
 
 pub fn submission() -> impl Strategy<Value = SubmissionCommand> {
-    let outcome = (0..4_u32, round_outcome())
-        .prop_map(|(round, outcome)| SubmissionCommand::RecordOutcome { round, outcome });
-    prop_oneof![4 => owners(), 1 => outcome]
+    let outcome = (0..4_u32, 0..2_u32, round_outcome()).prop_map(|(round, reopened, outcome)| {
+        SubmissionCommand::RecordOutcome {
+            round,
+            reopened,
+            outcome,
+        }
+    });
+    prop_oneof![4 => owners(), 2 => outcome, 1 => revert()]
+}
+
+fn revert() -> impl Strategy<Value = SubmissionCommand> {
+    (1..4_u32, 0..3_u32, id()).prop_map(|(round, reopened, reverted_by_id)| {
+        SubmissionCommand::RevertDecision {
+            round,
+            reopened,
+            reverted_by_id,
+        }
+    })
 }
 
 fn waiting() -> impl Strategy<Value = Pending> {
     (1..4_u32).prop_map(|round| Pending {
         round,
+        reopened: 0,
         project_id: PROJECT,
         item_type: ItemType::RawText,
         submitter_id: Uuid::from_u128(1),
@@ -265,12 +281,14 @@ fn waiting() -> impl Strategy<Value = Pending> {
 
 pub fn review() -> impl Strategy<Value = ReviewCommand> {
     let pending = || option::weighted(0.8, waiting());
-    let claim =
-        (pending(), id(), at()).prop_map(|(pending, reviewer_id, now)| ReviewCommand::Claim {
+    let claim = (pending(), id(), any::<bool>(), at()).prop_map(
+        |(pending, reviewer_id, allow_self_review, now)| ReviewCommand::Claim {
             pending,
             reviewer_id,
+            allow_self_review,
             now,
-        });
+        },
+    );
     let decide = (
         pending(),
         id(),
@@ -314,6 +332,7 @@ pub fn step() -> impl Strategy<Value = Step> {
     });
     prop_oneof![
         3 => owners().prop_map(Step::Owner),
+        2 => revert().prop_map(Step::Owner),
         3 => reviewers.prop_map(Step::Review),
         1 => Just(Step::Policies),
     ]

@@ -1,0 +1,105 @@
+//! What is asked before anything is started: whether that which the settings name is there and can be
+//! used. Each refusal is one line that names the variable.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use media::store::ObjectStorage;
+use runtime::config::{Config, database::DatabaseConfig, storage::StorageConfig};
+use sqlx::{Connection, PgConnection, Row};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::{database, nats};
+
+/// How long a configured server may take to answer: it may just be starting, as we are.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The oldest PostgreSQL that the schema works on, as `server_version_num` has it.
+const OLDEST_POSTGRES: i32 = 150_000;
+/// Stores answer with pages.
+const LONGEST_REASON: usize = 500;
+
+/// What a command does with the place where files are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Nothing, or it reads them.
+    Read,
+    /// It keeps some.
+    Kept,
+}
+
+/// Tries whatever the settings name. The data directory must be there.
+pub(crate) async fn check(config: &Config, files: Files) -> Result<()> {
+    config.secrets.secret_key(&config.server.data_dir)?;
+    let (database, nats, storage) = tokio::join!(
+        database(&config.database),
+        nats(config),
+        storage(&config.storage, files)
+    );
+    database.and(nats).and(storage)
+}
+
+/// Waits until the configured database takes us.
+pub(crate) async fn database(config: &DatabaseConfig) -> Result<()> {
+    let Some(url) = &config.url else {
+        return Ok(());
+    };
+    let cannot = format!("{} cannot be used", config.named_by);
+    let options = database::owner_options(url).with_context(|| cannot.clone())?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let asked = timeout_at(deadline, PgConnection::connect_with(&options)).await;
+        match asked {
+            Ok(Ok(connection)) => return new_enough(connection).await.context(cannot),
+            Ok(Err(error)) if may_pass(&error) && Instant::now() + ASK_AGAIN < deadline => {
+                sleep(ASK_AGAIN).await;
+            }
+            Ok(Err(error)) => bail!("{cannot}: {error}"),
+            Err(_) => bail!("{cannot}: it does not answer within {PATIENCE:?}"),
+        }
+    }
+}
+
+/// Whether another try may go better: nobody is there yet, it is starting, or it is too busy.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(refusal) => {
+            matches!(refusal.code().as_deref(), Some("57P03" | "53300"))
+        }
+        sqlx::Error::Io(_) => true,
+        _ => false,
+    }
+}
+
+async fn new_enough(mut connection: PgConnection) -> Result<()> {
+    let row = sqlx::query("SELECT current_setting('server_version_num')::int")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    let version: i32 = row.try_get(0)?;
+    if version < OLDEST_POSTGRES {
+        let (has, needs) = (version / 10_000, OLDEST_POSTGRES / 10_000);
+        bail!("it is PostgreSQL {has}, and {needs} or newer is needed");
+    }
+    Ok(())
+}
+
+async fn nats(config: &Config) -> Result<()> {
+    if let Some(address) = &config.nats.address {
+        nats::connect(address, "alta").await?;
+    }
+    Ok(())
+}
+
+async fn storage(config: &StorageConfig, files: Files) -> Result<()> {
+    let storage = ObjectStorage::open(config)?;
+    if files == Files::Read {
+        return Ok(());
+    }
+    // The client tries again by itself, within bounds.
+    storage.health().await.map_err(|error| {
+        let said = error.to_string().replace(['\n', '\r'], " ");
+        let said: String = said.chars().take(LONGEST_REASON).collect();
+        anyhow::anyhow!("STORAGE_URL cannot be used: {said}")
+    })
+}

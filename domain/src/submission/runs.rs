@@ -1,0 +1,91 @@
+//! What runs on an item: when a run may be asked for, and what its end is.
+
+use super::{
+    Item, Processing, ProcessingKind, ProcessingOutcome, SubmissionError, SubmissionEvent,
+};
+use crate::UserId;
+use uuid::Uuid;
+
+impl Item {
+    pub(super) fn processing_requested(
+        &self,
+        run_id: Uuid,
+        requested_by_id: Option<UserId>,
+        force: bool,
+    ) -> Result<Vec<SubmissionEvent>, SubmissionError> {
+        let kind =
+            ProcessingKind::for_item(self.item_type).ok_or(SubmissionError::NotProcessable)?;
+        match self.processing {
+            Processing::Open(_) => Ok(vec![]),
+            Processing::Settled if !force => Err(SubmissionError::AlreadyProcessed),
+            Processing::Never | Processing::Settled | Processing::DeadLettered => {
+                Ok(vec![SubmissionEvent::ProcessingRequested {
+                    run_id,
+                    kind,
+                    requested_by_id,
+                }])
+            }
+        }
+    }
+
+    pub(super) fn processed(
+        &self,
+        run_id: Uuid,
+        outcome: ProcessingOutcome,
+    ) -> Option<SubmissionEvent> {
+        let kind = ProcessingKind::for_item(self.item_type)?;
+        Some(match outcome {
+            ProcessingOutcome::Succeeded {
+                attempt,
+                engine,
+                engine_version,
+                language,
+                confidence,
+                duration_seconds,
+                started_at,
+                text,
+                result,
+                result_ref,
+            } => {
+                let (text, text_ref) = text.into_fields();
+                SubmissionEvent::ProcessingSucceeded {
+                    run_id,
+                    kind,
+                    attempt,
+                    engine,
+                    engine_version,
+                    language,
+                    confidence,
+                    duration_seconds,
+                    started_at,
+                    text,
+                    text_ref,
+                    result,
+                    result_ref,
+                }
+            }
+            ProcessingOutcome::Failed {
+                attempts,
+                error_code,
+                error,
+            } => SubmissionEvent::ProcessingFailed {
+                run_id,
+                kind,
+                attempts,
+                error_code,
+                error,
+            },
+            ProcessingOutcome::DeadLettered {
+                attempts,
+                error_code,
+                error,
+            } => SubmissionEvent::ProcessingDeadLettered {
+                run_id,
+                kind,
+                attempts,
+                error_code,
+                error,
+            },
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! The words by which items are found: `search`. A projection of its own, because long texts are
+//! fetched from the object store: while that is away, search alone stands still.
+//!
+//! It says who may see an item as far as that decides what is searched; whoever shows a hit looks at
+//! the item itself again.
+
+use crate::projector::{ProjectionError, Projector, unreadable};
+use domain::{
+    Personal, Review, Submission,
+    review::{Decision, ReviewEvent},
+    submission::{ContentRef, SubmissionEvent},
+};
+use event_store::RecordedEvent;
+use media::{ObjectStorage, StoreError, words};
+use sqlx::PgConnection;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The most bytes of one text that are read, as many as are shown.
+const MOST: u64 = 64 << 20;
+/// How long one text may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The projector of words.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Where long texts are.
+    pub storage: ObjectStorage,
+}
+
+impl Projector for Search {
+    const NAME: &'static str = "search";
+    const VERSION: i32 = 1;
+    const CLEAR: &'static str = "TRUNCATE search";
+
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        events: &[RecordedEvent],
+    ) -> Result<(), ProjectionError> {
+        for event in events {
+            let seen = Seen {
+                id: event.aggregate_id,
+                version: event.sequence,
+                at: event.recorded_at,
+            };
+            if event.is::<Submission>() {
+                let event = event.decode::<Submission>().map_err(unreadable(event))?;
+                self.item(tx, seen, event).await?;
+            } else if event.is::<Review>() {
+                let event = event.decode::<Review>().map_err(unreadable(event))?;
+                review(tx, seen, event).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What every event says: which item, which event of its stream, when.
+#[derive(Clone, Copy)]
+struct Seen {
+    id: Uuid,
+    version: i64,
+    at: OffsetDateTime,
+}
+
+impl Search {
+    async fn item(
+        &self,
+        tx: &mut PgConnection,
+        seen: Seen,
+        event: SubmissionEvent,
+    ) -> Result<(), ProjectionError> {
+        match event {
+            SubmissionEvent::DocumentUploaded {
+                project_id,
+                uploaded_by_id: owner_id,
+                original_filename: name,
+                ..
+            }
+            | SubmissionEvent::VoiceSampleUploaded {
+                project_id,
+                uploaded_by_id: owner_id,
+                original_filename: name,
+                ..
+            } => created(tx, seen, (project_id, owner_id), of_name(name), vec![]).await?,
+            SubmissionEvent::RawTextCreated {
+                project_id,
+                created_by_id: owner_id,
+                title,
+                content,
+                content_ref,
+                ..
+            } => {
+                let body = self.of_text(content, content_ref).await?;
+                created(tx, seen, (project_id, owner_id), of_name(title), body).await?;
+            }
+            SubmissionEvent::SubmissionEdited {
+                description: _,
+                title,
+                content,
+                content_ref,
+            } => {
+                let new = content.is_some() || content_ref.is_some();
+                let body = self.of_text(content, content_ref).await?;
+                changed(tx, seen, title.map(of_name), new.then_some(body)).await?;
+            }
+            SubmissionEvent::ProcessingSucceeded { text, text_ref, .. } => {
+                let body = self.of_text(text, text_ref).await?;
+                changed(tx, seen, None, Some(body)).await?;
+            }
+            SubmissionEvent::SubmissionSubmitted { round }
+            | SubmissionEvent::DecisionReverted { round, .. } => {
+                handed_in(tx, seen, Some(number(round))).await?;
+            }
+            SubmissionEvent::SubmissionReopened {} => handed_in(tx, seen, None).await?,
+            SubmissionEvent::SubmissionWithdrawn { round }
+            | SubmissionEvent::ChangesRequested { round, .. } => back(tx, seen, round).await?,
+            SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await?,
+            SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await?,
+            SubmissionEvent::SubmissionApproved { .. }
+            | SubmissionEvent::SubmissionRejected { .. }
+            | SubmissionEvent::ProcessingRequested { .. }
+            | SubmissionEvent::ProcessingFailed { .. }
+            | SubmissionEvent::ProcessingDeadLettered { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The words of a text that is in the event or, when large, in the store.
+    async fn of_text(
+        &self,
+        inline: Option<Personal<String>>,
+        stored: Option<ContentRef>,
+    ) -> Result<Vec<String>, ProjectionError> {
+        let text = match (inline.and_then(Personal::into_value), stored) {
+            (Some(text), _) => text,
+            (None, Some(stored)) => self.fetch(&stored.key).await?,
+            (None, None) => String::new(),
+        };
+        Ok(words::index(&text))
+    }
+
+    /// A text that is not there any more, or can never be read, has no words; a store that fails is
+    /// asked again.
+    async fn fetch(&self, key: &str) -> Result<String, ProjectionError> {
+        let fetched = tokio::time::timeout(PATIENCE, self.storage.get_bytes(key, MOST)).await;
+        match fetched.map_err(|_| ProjectionError::TextTooSlow)? {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error @ (StoreError::Store(_) | StoreError::Io(_))) => {
+                Err(ProjectionError::Text(error))
+            }
+            Err(error) => {
+                tracing::warn!(key, %error, "the words of {key} cannot be searched: {error}");
+                Ok(String::new())
+            }
+        }
+    }
+}
+
+/// The review says first that an item is its owner's draft again; its own stream follows.
+async fn review(tx: &mut PgConnection, seen: Seen, event: ReviewEvent) -> Result<(), sqlx::Error> {
+    match event {
+        ReviewEvent::ReviewDecided {
+            round,
+            decision: Decision::RequestChanges,
+            ..
+        }
+        | ReviewEvent::ReviewWithdrawn { round } => {
+            sqlx::query!(
+                "UPDATE search SET handed_in = nullif(handed_in, $3), review_version = $2
+                 WHERE item_id = $1 AND review_version < $2",
+                seen.id,
+                seen.version,
+                number(round),
+            )
+            .execute(tx)
+            .await?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn number(round: u32) -> i32 {
+    i32::try_from(round).unwrap_or(i32::MAX)
+}
+
+fn of_name(name: Personal<String>) -> Vec<String> {
+    words::index(&name.into_value().unwrap_or_default())
+}
+
+async fn created(
+    tx: &mut PgConnection,
+    seen: Seen,
+    (project_id, owner_id): (Uuid, Uuid),
+    name: Vec<String>,
+    body: Vec<String>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO search (item_id, project_id, owner_id, version, created_at, name, body)
+         VALUES ($1, $2, $3, $4, $5, array_to_tsvector($6::text[]), array_to_tsvector($7::text[]))
+         ON CONFLICT (item_id) DO NOTHING",
+        seen.id,
+        project_id,
+        owner_id,
+        seen.version,
+        seen.at,
+        &name,
+        &body,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn changed(
+    tx: &mut PgConnection,
+    seen: Seen,
+    name: Option<Vec<String>>,
+    body: Option<Vec<String>>,
+) -> Result<(), sqlx::Error> {
+    if name.is_none() && body.is_none() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE search SET name = coalesce(array_to_tsvector($3::text[]), name),
+             body = coalesce(array_to_tsvector($4::text[]), body), version = $2
+         WHERE item_id = $1 AND version < $2",
+        seen.id,
+        seen.version,
+        name.as_deref(),
+        body.as_deref(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn set_deleted(tx: &mut PgConnection, seen: Seen, deleted: bool) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE search SET deleted = $3, version = $2 WHERE item_id = $1 AND version < $2",
+        seen.id,
+        seen.version,
+        deleted,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn handed_in(
+    tx: &mut PgConnection,
+    seen: Seen,
+    round: Option<i32>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE search SET handed_in = $3, version = $2 WHERE item_id = $1 AND version < $2",
+        seen.id,
+        seen.version,
+        round,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn back(tx: &mut PgConnection, seen: Seen, round: u32) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE search SET handed_in = nullif(handed_in, $3), version = $2
+         WHERE item_id = $1 AND version < $2",
+        seen.id,
+        seen.version,
+        number(round),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

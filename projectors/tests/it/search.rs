@@ -1,0 +1,252 @@
+//! Words: what is found, from where the words come, and when they are gone.
+
+use crate::story::{
+    DOCUMENT, OWNER, REVIEWER, RUN, Story, TEXT, assert_has, decided, document, opened, raw_text,
+    requested, row, rows, succeeded,
+};
+use domain::{
+    Personal,
+    review::{Decision, ReviewEvent},
+    submission::{ContentRef, Description, ProcessingKind, SubmissionEvent},
+};
+use media::{ObjectStorage, words};
+use projectors::{ProjectionError, Search, catch_up, clear_if_changed};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// The projector over an empty store, and the store's directory.
+pub fn search() -> (Search, tempfile::TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = format!("file://{}", directory.path().display());
+    let storage = ObjectStorage::from_url(&url).expect("a store");
+    (Search { storage }, directory)
+}
+
+async fn found(pool: &PgPool, asked: &str) -> Vec<Uuid> {
+    let query = words::query(asked).expect("few words").expect("words");
+    sqlx::query_scalar("SELECT item_id FROM search WHERE words @@ $1::tsquery ORDER BY item_id")
+        .bind(query)
+        .fetch_all(pool)
+        .await
+        .expect("rows")
+}
+
+const NOTHING: [Uuid; 0] = [];
+
+fn edited(title: Option<&str>, content: Option<&str>) -> SubmissionEvent {
+    let personal = |text: &str| Personal::new(TEXT, text.to_owned());
+    SubmissionEvent::SubmissionEdited {
+        description: Description::default(),
+        title: title.map(personal),
+        content: content.map(personal),
+        content_ref: None,
+    }
+}
+
+fn stored(key: &str) -> SubmissionEvent {
+    SubmissionEvent::SubmissionEdited {
+        description: Description::default(),
+        title: None,
+        content: None,
+        content_ref: Some(ContentRef {
+            key: key.into(),
+            sha256: "x".into(),
+            size_bytes: 99_999,
+        }),
+    }
+}
+
+#[tokio::test]
+async fn an_item_is_found_by_its_name_its_content_and_what_was_recognised_in_it() {
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(DOCUMENT, document())
+        .item(DOCUMENT, requested(ProcessingKind::Ocr));
+    let pool = story.shown_by(search().0).await;
+    assert_eq!(found(&pool, "title WORD").await, [TEXT]);
+    assert_eq!(found(&pool, "letter.pdf").await, [DOCUMENT]);
+    assert_eq!(found(&pool, "dear").await, NOTHING);
+    story.item(DOCUMENT, succeeded(ProcessingKind::Ocr, RUN));
+    let pool = story.shown_by(search().0).await;
+    assert_eq!(found(&pool, "dear sir letter").await, [DOCUMENT]);
+}
+
+#[tokio::test]
+async fn an_edit_takes_the_old_words_of_what_it_changes_and_of_nothing_else() {
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(TEXT, edited(Some("المَكْتَبَة"), None));
+    let pool = story.shown_by(search().0).await;
+    assert_eq!(found(&pool, "مكتبه some words").await, [TEXT]);
+    assert_eq!(found(&pool, "title").await, NOTHING);
+    let pool = story
+        .item(TEXT, edited(None, Some("Rain")))
+        .shown_by(search().0)
+        .await;
+    assert_eq!(found(&pool, "المكتبة rain").await, [TEXT]);
+    assert_eq!(found(&pool, "words").await, NOTHING);
+}
+
+#[tokio::test]
+async fn a_deleted_item_has_no_words_until_it_is_restored() {
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(TEXT, SubmissionEvent::SubmissionDeleted {});
+    let pool = story.shown_by(search().0).await;
+    assert_eq!(found(&pool, "words").await, NOTHING);
+    assert_eq!(row(&pool, "search").await["words"], Value::Null);
+    let pool = story
+        .item(TEXT, SubmissionEvent::SubmissionRestored {})
+        .shown_by(search().0)
+        .await;
+    assert_eq!(found(&pool, "title words").await, [TEXT]);
+}
+
+#[tokio::test]
+async fn erased_words_are_not_there() {
+    let erased = SubmissionEvent::RawTextCreated {
+        project_id: Uuid::nil(),
+        created_by_id: OWNER,
+        title: Personal::Erased { subject: TEXT },
+        content: Some(Personal::Erased { subject: TEXT }),
+        content_ref: None,
+        description: Description::default(),
+    };
+    let pool = Story::default()
+        .item(TEXT, erased)
+        .shown_by(search().0)
+        .await;
+    assert_eq!(row(&pool, "search").await["words"], "");
+}
+
+#[tokio::test]
+async fn the_words_of_a_long_text_come_from_the_store() {
+    let (search, _directory) = search();
+    let long = format!("{} وفي النهايةِ خاتمة", "rain ".repeat(100_000));
+    let kept = search.storage.put_content(long.into()).await.expect("kept");
+    let mut story = Story::default();
+    story.item(TEXT, raw_text()).item(TEXT, stored(&kept.key));
+    let pool = story.shown_by(search).await;
+    assert_eq!(found(&pool, "rain نهاية").await, [TEXT]);
+    assert_eq!(found(&pool, "some").await, NOTHING);
+}
+
+#[tokio::test]
+async fn a_text_that_is_gone_or_no_text_has_no_words_and_holds_nobody_up() {
+    let (search, _directory) = search();
+    let kept = search
+        .storage
+        .put_content(vec![0xff; 5_000].into())
+        .await
+        .expect("kept");
+    for key in ["content/no/such", "../escape", kept.key.as_str()] {
+        let mut story = Story::default();
+        story
+            .item(TEXT, raw_text())
+            .item(TEXT, stored(key))
+            .item(TEXT, edited(Some("Later"), None));
+        let pool = story.shown_by(search.clone()).await;
+        assert_eq!(found(&pool, "later").await, [TEXT], "{key}");
+        assert_eq!(found(&pool, "some").await, NOTHING, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_as_long_and_as_strange_as_can_be_is_indexed() {
+    let (search, _directory) = search();
+    let strange = (0..100_000)
+        .map(|n| format!("{n:x}\u{fdfa}'\\:* "))
+        .chain([String::from("\u{301}\u{200d}\u{0}"), "é".repeat(4_000)])
+        .collect::<Vec<_>>()
+        .concat();
+    let kept = search
+        .storage
+        .put_content(strange.into())
+        .await
+        .expect("kept");
+    let mut story = Story::default();
+    story.item(TEXT, raw_text()).item(TEXT, stored(&kept.key));
+    let pool = story.shown_by(search).await;
+    assert_eq!(found(&pool, "title 7f").await, [TEXT]);
+}
+
+#[tokio::test]
+async fn while_the_store_fails_nothing_moves_and_afterwards_everything_does() {
+    let (search, directory) = search();
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(TEXT, stored("content/aa/text"));
+    let pool = test_kit::postgres().await.pool;
+    let mut connection = pool.acquire().await.expect("a connection");
+    let position = clear_if_changed::<Search>(&mut connection)
+        .await
+        .expect("a checkpoint");
+    // A file where a directory should be: the store neither has the object nor says that it is gone.
+    let obstacle = directory.path().join("content");
+    std::fs::write(&obstacle, "").expect("written");
+    let failed = catch_up(&search, &mut connection, position, &story.events).await;
+    assert!(
+        matches!(failed, Err(ProjectionError::Text(_))),
+        "{failed:?}"
+    );
+    assert!(rows(&pool, "search").await.is_empty());
+    std::fs::remove_file(&obstacle).expect("removed");
+    let late = search
+        .storage
+        .put_bytes("sunshine".into(), "content/aa/text");
+    late.await.expect("put");
+    catch_up(&search, &mut connection, position, &story.events)
+        .await
+        .expect("applied");
+    assert_eq!(found(&pool, "title sunshine").await, [TEXT]);
+}
+
+#[tokio::test]
+async fn it_is_known_whether_an_item_is_its_owners_draft() {
+    let handed_in = async |story: &Story| {
+        let pool = story.shown_by(search().0).await;
+        row(&pool, "search").await["handed_in"].clone()
+    };
+    let submitted = |round| SubmissionEvent::SubmissionSubmitted { round };
+    let mut story = Story::default();
+    story.item(DOCUMENT, document());
+    assert_eq!(handed_in(&story).await, Value::Null);
+    story
+        .item(DOCUMENT, submitted(1))
+        .review(DOCUMENT, opened(DOCUMENT, 1));
+    assert_eq!(handed_in(&story).await, 1);
+    story.review(DOCUMENT, ReviewEvent::ReviewWithdrawn { round: 1 });
+    assert_eq!(handed_in(&story).await, Value::Null);
+    story
+        .item(DOCUMENT, SubmissionEvent::SubmissionWithdrawn { round: 1 })
+        .item(DOCUMENT, submitted(2))
+        .review(DOCUMENT, opened(DOCUMENT, 2))
+        .review(DOCUMENT, decided(2, Decision::Reject, Some("No")));
+    assert_eq!(handed_in(&story).await, 2);
+    story.item(DOCUMENT, SubmissionEvent::SubmissionReopened {});
+    assert_eq!(handed_in(&story).await, Value::Null);
+    story
+        .item(DOCUMENT, submitted(3))
+        .review(DOCUMENT, opened(DOCUMENT, 3))
+        .review(
+            DOCUMENT,
+            decided(3, Decision::RequestChanges, Some("Shorter")),
+        );
+    assert_eq!(handed_in(&story).await, Value::Null);
+    story.item(
+        DOCUMENT,
+        SubmissionEvent::DecisionReverted {
+            round: 3,
+            reverted_by_id: REVIEWER,
+        },
+    );
+    let pool = story.shown_by(search().0).await;
+    let expected = json!({"handed_in": 3, "project_id": crate::story::PROJECT, "owner_id": OWNER,
+                          "created_at": "2026-01-15T10:00:00+00:00"});
+    assert_has(&row(&pool, "search").await, &expected);
+}
