@@ -13,7 +13,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test fixtures bench lint sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures bench bench-lists bench-claims bench-upload lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,8 +28,14 @@ build: ## build the binary (RELEASE=1: optimised)
 run: setup build ## install what is missing, build, run everything in the foreground
 	@exec $(ALTA) up
 
-test: setup ## install what is missing, run the whole test suite
+setup-tests: ## the same, and what only the tests run
+	@scripts/setup.sh --tests
+
+test: setup-tests ## install what is missing, run the whole test suite
 	$(CARGO) test --workspace
+
+schemathesis: setup ## hold the running service against its own OpenAPI document for about four minutes
+	@scripts/schemathesis.sh
 
 fixtures: setup build ## send every sample file through the running binary, print a table
 	$(CARGO) run --quiet -p e2e --bin fixtures
@@ -38,11 +44,26 @@ bench: setup ## measure an optimised build: how soon a commit is visible; prints
 	$(CARGO) build --release -p alta -p benches
 	$(CARGO) run --release --quiet -p benches --bin visible
 
+bench-lists: setup ## measure an optimised build: lists and searches over 100,000 items, page 1 and page 1,000
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin lists
+
+bench-claims: setup ## measure an optimised build: 50 reviewers take on 10,000 items, none twice
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin claims
+
+bench-upload: setup ## measure an optimised build: memory while a 300 MB recording is uploaded, to a directory and to S3
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin upload_memory
+
 lint: ## formatting, clippy with warnings denied, and cargo deny where it is installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
 	else echo "cargo-deny is not installed, deny.toml is not checked"; fi
+
+openapi: ## write docs/openapi.json anew from the handlers
+	UPDATE_SNAPSHOTS=1 $(CARGO) test -p alta --test it openapi
 
 sqlx-prepare: ## write .sqlx anew from the queries and a freshly migrated private database
 	@scripts/sqlx-prepare.sh
