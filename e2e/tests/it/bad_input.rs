@@ -10,12 +10,28 @@ use tokio::{
     net::TcpStream,
 };
 
-fn is_envelope(answer: &Answer) {
+/// That a refusal has the one shape that all have.
+pub fn is_envelope(answer: &Answer) {
     let error = &answer.body["error"];
     for field in ["type", "code", "message", "timestamp", "requestId"] {
         assert!(error[field].is_string(), "{field} in {}", answer.body);
     }
+    assert!(error["details"].is_object(), "{}", answer.body);
+    let family = match answer.status {
+        401 | 403 => "auth_error",
+        404 | 405 => "not_found",
+        409 | 410 | 412 => "conflict",
+        429 => "rate_limited",
+        400..=499 => "validation_error",
+        _ => "server_error",
+    };
+    assert_eq!(error["type"], family, "{}", answer.body);
+    let word = |c: char| c.is_ascii_uppercase() || c == '_';
+    assert!(answer.code().chars().all(word), "{}", answer.body);
+    let at = error["timestamp"].as_str().unwrap_or_default();
+    assert!(at.ends_with('Z') && at.contains('T'), "{at}");
     assert_eq!(answer.header("x-request-id"), error["requestId"].as_str());
+    assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
 }
 

@@ -17,9 +17,17 @@ pub struct House {
 
 impl House {
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// With these environment variables besides.
+    pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
         let mut alta = AltaProcess::new()?
             .env("SUPER_ADMIN_EMAIL", "root@example.org")
             .env("SUPER_ADMIN_PASSWORD", e2e::PASSWORD);
+        for (name, value) in environment {
+            alta = alta.env(name, value);
+        }
         alta.start().await?;
         Ok(Self {
             anybody: Client::new(&alta.url())?,

@@ -1,8 +1,12 @@
 //! Whole journeys through the real binary with everything real behind it.
 
 mod bad_input;
+mod conventions;
 mod crash;
 mod house;
 mod jetstream_lost;
+mod permissions;
+mod rate_limits;
 mod read_your_writes;
+mod stores;
 mod workflow;
