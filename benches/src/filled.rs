@@ -144,8 +144,10 @@ impl Item {
 
 /// The words of a text as the projector has them indexed.
 fn vector(text: &str) -> String {
-    let words = words::index(text).into_iter();
-    words.map(|word| format!("'{word}' ")).collect()
+    let quoted = words::index(text)
+        .into_iter()
+        .map(|word| format!("'{word}'"));
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 impl Rows {

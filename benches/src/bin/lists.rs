@@ -55,7 +55,7 @@ async fn main() -> Result<()> {
     );
     let bench = Bench {
         requests,
-        processes: alta.tree(),
+        alta: &alta,
     };
     bench.queue(&people).await?;
     bench.searches(&people, &corpus).await?;
@@ -108,13 +108,12 @@ impl People {
     }
 }
 
-struct Bench {
+struct Bench<'a> {
     requests: usize,
-    /// The service and its servers.
-    processes: Vec<i32>,
+    alta: &'a AltaProcess,
 }
 
-impl Bench {
+impl Bench<'_> {
     async fn queue(&self, people: &People) -> Result<()> {
         let project = people.projects[0];
         let roles = || {
@@ -221,9 +220,10 @@ impl Bench {
         );
         // Caches and connections are warm before anything counts.
         spent(&asked, (self.requests / 10).max(asked.len())).await?;
-        let before = processor_time(&self.processes);
+        let processes = self.alta.tree();
+        let before = processor_time(&processes);
         let mut all = spent(&asked, self.requests).await?;
-        let worked = processor_time(&self.processes) - before;
+        let worked = processor_time(&processes) - before;
         print(what, &mut all, worked / self.requests as f64);
         Ok(())
     }
