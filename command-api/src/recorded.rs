@@ -24,7 +24,7 @@ impl CommandApi {
     }
 }
 
-/// Puts the times into those of the two fields that `body` has.
+/// Puts the times, and the version, into those of their fields that `body` has.
 pub(crate) fn fill(times: &Times, body: &mut Value) {
     for (field, at) in [
         ("created_at", times.created_at),
@@ -33,6 +33,9 @@ pub(crate) fn fill(times: &Times, body: &mut Value) {
         if let Some(place) = body.get_mut(field) {
             *place = json!(rfc3339(at));
         }
+    }
+    if let Some(place) = body.get_mut("version") {
+        *place = json!(times.version);
     }
 }
 

@@ -221,6 +221,8 @@ fn model(upload: &Upload, kind: &impl Kind) -> Value {
         "submitted_at": null,
         "reviewed_by_id": null,
         "feedback": null,
+        "domain": null,
+        "version": null,
         "created_at": null,
         "updated_at": null,
     });

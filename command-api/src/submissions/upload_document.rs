@@ -51,7 +51,9 @@ impl Kind for Document {
 
     fn model(&self, upload: &Upload) -> Value {
         json!({
+            "type": "document",
             "ocr_text": null,
+            "ocr": null,
             "domain": upload.description.domain,
             "is_raw": self.is_raw,
             "pages": upload.probe.pages,

@@ -44,7 +44,9 @@ impl Kind for VoiceSample {
 
     fn model(&self, upload: &Upload) -> Value {
         json!({
+            "type": "voice_sample",
             "transcription_text": null,
+            "transcription": null,
             "duration_seconds": upload.probe.duration_seconds,
         })
     }

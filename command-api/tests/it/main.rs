@@ -4,9 +4,11 @@
 mod accounts;
 mod administration;
 mod claiming;
+mod deciding;
 mod forms;
 mod house;
 mod invitations;
+mod item_changes;
 mod items;
 mod limits;
 mod members;

@@ -110,6 +110,10 @@ async fn a_document_is_taken_in_hashed_stored_and_queued() {
         .is(201);
     let body = &made.body;
     assert_eq!(
+        (&body["type"], &body["version"], body.get("ocr")),
+        (&json!("document"), &json!(2), Some(&json!(null)))
+    );
+    assert_eq!(
         (&body["status"], &body["processed"], &body["is_raw"]),
         (&json!("draft"), &json!(false), &json!(false))
     );
