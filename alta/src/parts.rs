@@ -187,6 +187,7 @@ impl World {
             clock: self.clock.clone(),
             storage: self.storage.clone(),
             watch: Arc::new(move |projection| heads.watch_projection(projection)),
+            statistics: query_api::Statistics::default(),
             read_your_writes_timeout: self.config.server.read_your_writes_timeout,
         };
         let client = self.nats.clone();

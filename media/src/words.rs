@@ -5,7 +5,7 @@
 //! English words or none, keep Arabic vowel marks and hamzas apart, and would tie the index to what
 //! is installed beside the server.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -47,43 +47,73 @@ pub fn index(text: &str) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// The `tsquery` that finds the texts in which every word of `text` begins a word; `None` for a text
-/// without any word, which finds nothing.
+/// What finds the texts in which every word of `text` begins a word; `None` for a text without any
+/// word, which finds nothing.
 ///
 /// # Errors
 /// [`TooManyWords`].
-pub fn query(text: &str) -> Result<Option<String>, TooManyWords> {
+pub fn query(text: &str) -> Result<Option<Query>, TooManyWords> {
     let words: BTreeSet<String> = Words::of(text).take(MOST_ASKED * 8).collect();
     if words.len() > MOST_ASKED {
         return Err(TooManyWords);
     }
-    let each: Vec<String> = words.iter().map(|word| any_form(word)).collect();
-    Ok((!each.is_empty()).then(|| each.join(" & ")))
+    let each: Vec<_> = words.iter().map(|word| owned(forms(word))).collect();
+    Ok((!each.is_empty()).then_some(Query(each)))
 }
 
-/// One word or what it may be a form of. Words are letters and digits, so nothing needs an escape.
-fn any_form(word: &str) -> String {
-    let forms: Vec<String> = forms(word)
-        .into_iter()
-        .map(|form| {
-            let star = if form.sure { ":*" } else { "" };
-            format!("'{}'{star}", form.word)
-        })
-        .collect();
-    format!("({})", forms.join(" | "))
+/// Words that a text must have, all of them, each in any of its forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query(Vec<Vec<Form>>);
+
+impl Query {
+    /// The forms of each word.
+    pub fn words(&self) -> &[Vec<Form>] {
+        &self.0
+    }
+}
+
+/// As a `tsquery`. Words are letters and digits, so nothing needs an escape.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, forms) in self.0.iter().enumerate() {
+            f.write_str(if n == 0 { "(" } else { " & (" })?;
+            for (n, Form { word, is_beginning }) in forms.iter().enumerate() {
+                let (or, star) = (
+                    ["", " | "][n.min(1)],
+                    ["", ":*"][usize::from(*is_beginning)],
+                );
+                write!(f, "{or}'{word}'{star}")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
 }
 
 /// A word, or what is left of it without what may have been put before it.
-struct Form<'a> {
-    word: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form<W = String> {
+    /// Folded.
+    pub word: W,
     /// It is certain enough to stand for everything that begins with it.
-    sure: bool,
+    pub is_beginning: bool,
+}
+
+fn owned(forms: Vec<Form<&str>>) -> Vec<Form> {
+    let owned = forms.into_iter().map(|form| Form {
+        word: form.word.to_owned(),
+        is_beginning: form.is_beginning,
+    });
+    owned.collect()
 }
 
 /// The word itself, and an Arabic one without the article and the one-letter words that are written
 /// together with the next: which first letters are such words only a reader knows, so both count.
-fn forms(word: &str) -> Vec<Form<'_>> {
-    let mut found = vec![Form { word, sure: true }];
+fn forms(word: &str) -> Vec<Form<&str>> {
+    let mut found = vec![Form {
+        word,
+        is_beginning: true,
+    }];
     if !word.starts_with(['و', 'ف', 'ب', 'ك', 'ل', 'ا']) {
         return found;
     }
@@ -91,7 +121,10 @@ fn forms(word: &str) -> Vec<Form<'_>> {
         for at in 0..found.len() {
             let rest = found[at].word.strip_prefix(before);
             if let Some(word) = rest.filter(|rest| rest.chars().count() >= 3) {
-                found.push(Form { word, sure: false });
+                found.push(Form {
+                    word,
+                    is_beginning: false,
+                });
             }
         }
     }
@@ -101,8 +134,10 @@ fn forms(word: &str) -> Vec<Form<'_>> {
         let letters = rest.map_or(0, |rest| rest.chars().count());
         // The name of God has no article.
         if let Some(word) = rest.filter(|rest| letters >= 2 && *rest != "له") {
-            let sure = letters >= 3;
-            found.push(Form { word, sure });
+            found.push(Form {
+                word,
+                is_beginning: letters >= 3,
+            });
         }
     }
     found
@@ -178,7 +213,7 @@ mod tests {
         let words = index(text);
         let query = query(asked).expect("few words");
         query.is_some_and(|query| {
-            query.split(" & ").all(|any| {
+            query.to_string().split(" & ").all(|any| {
                 let any = any.trim_matches(['(', ')']);
                 any.split(" | ").any(|one| match one.strip_suffix(":*") {
                     Some(start) => {
@@ -307,7 +342,9 @@ mod tests {
 
     #[test]
     fn a_query_is_only_words_and_no_more_than_so_many() {
-        assert_eq!(query("a'b\\"), Ok(Some("('a':*) & ('b':*)".into())));
+        let spelled = |asked| query(asked).map(|query| query.map(|query| query.to_string()));
+        assert_eq!(spelled("a'b\\"), Ok(Some("('a':*) & ('b':*)".into())));
+        assert_eq!(spelled("والد"), Ok(Some("('والد':* | 'الد')".into())));
         let words = |count: usize| {
             (0..count)
                 .map(|n| format!("w{n}"))

@@ -16,6 +16,8 @@ mod users;
 mod visible;
 mod written;
 
+pub use items::Statistics;
+
 use http_kit::{AccessTokens, Health, Routes};
 use media::store::ObjectStorage;
 use runtime::clock::Clock;
@@ -40,6 +42,8 @@ pub struct QueryApi {
     pub storage: ObjectStorage,
     /// News of the projections.
     pub watch: ProjectionWatch,
+    /// What is known of searched words.
+    pub statistics: Statistics,
     /// How long a read waits for what its caller has just written.
     pub read_your_writes_timeout: Duration,
 }

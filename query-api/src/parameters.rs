@@ -105,13 +105,13 @@ pub(crate) enum Asked {
     Nothing,
     /// Signs without any word, which nothing has.
     InVain,
-    /// These words, as a `tsquery`.
-    Words(String),
+    /// These words.
+    Words(media::words::Query),
 }
 
 impl Asked {
     /// The words.
-    pub(crate) fn query(&self) -> Option<String> {
+    pub(crate) fn query(&self) -> Option<media::words::Query> {
         match self {
             Self::Words(query) => Some(query.clone()),
             Self::Nothing | Self::InVain => None,
@@ -248,10 +248,8 @@ mod tests {
         assert_eq!(words("q", None), Ok(Asked::Nothing));
         assert_eq!(words("q", Some(" ")), Ok(Asked::Nothing));
         assert_eq!(words("q", Some("%_!")), Ok(Asked::InVain));
-        assert_eq!(
-            words("q", Some("Rain")),
-            Ok(Asked::Words("('rain':*)".into()))
-        );
+        let rain = words("q", Some("Rain")).expect("a word").query();
+        assert_eq!(rain.expect("a word").to_string(), "('rain':*)");
         for long in [
             "a".repeat(301),
             "a b c d ".repeat(37),

@@ -26,7 +26,7 @@ pub fn search() -> (Search, tempfile::TempDir) {
 async fn found(pool: &PgPool, asked: &str) -> Vec<Uuid> {
     let query = words::query(asked).expect("few words").expect("words");
     sqlx::query_scalar("SELECT item_id FROM search WHERE words @@ $1::tsquery ORDER BY item_id")
-        .bind(query)
+        .bind(query.to_string())
         .fetch_all(pool)
         .await
         .expect("rows")

@@ -195,7 +195,9 @@ pub(crate) async fn submissions(
     let visible = Visible::to(&api, &caller, query.project_id).await?;
     let places = match asked {
         Asked::InVain => vec![],
-        Asked::Nothing | Asked::Words(_) => places(&api.pool, &visible, &wanted).await?,
+        Asked::Nothing | Asked::Words(_) => {
+            places(&api.pool, &api.statistics, &visible, &wanted).await?
+        }
     };
     page(&api, &caller, &uri, wanted.limit, places).await
 }
@@ -238,7 +240,7 @@ pub(crate) async fn contributions(
         tag: None,
     };
     let visible = Visible::to(&api, &caller, query.project_id).await?;
-    let places = places(&api.pool, &visible, &wanted).await?;
+    let places = places(&api.pool, &api.statistics, &visible, &wanted).await?;
     page(&api, &caller, &uri, wanted.limit, places).await
 }
 

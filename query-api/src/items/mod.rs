@@ -8,10 +8,12 @@ pub(crate) mod one;
 mod places;
 pub(crate) mod processing;
 mod row;
+mod statistics;
 mod text;
 
 pub(crate) use model::{Item, ItemStatus, ItemType};
 pub(crate) use row::{ItemRow, load, may_read};
+pub use statistics::Statistics;
 pub(crate) use text::texts;
 
 use crate::QueryApi;

@@ -2,20 +2,31 @@
 //! asked, so that each list is one walk along one index however far it has been turned; whoever shows
 //! the items reads them afterwards.
 //!
-//! It is never prepared for later: a plan for any word is a bad plan for most words. Nor is it left to
-//! the planner to walk from the newest item until enough have the words: it takes words for independent
-//! of one another and of time, and where they are not, it would walk through everything.
+//! Words are found by their index, and what that costs grows with how many items have them. So where
+//! many have, those of a stretch of time are looked for first, where the places from two indexes meet
+//! before a row is read; and where most have, the items that come first in the list are looked at. The
+//! planner alone would walk from the newest item until enough have the words: it takes words for
+//! independent of one another and of time, and where they are not, it would walk through everything.
+//! Statements with words are never prepared for later: a plan for any word is a bad plan for most.
 
+use super::statistics::{Known, Statistics};
 use crate::visible::{Part, Visible};
+use media::words::Query;
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How many items may have the words until it is worth looking at those that come first.
-const COMMON: f64 = 3_000.0;
-/// How many are looked at then.
-const FIRST: i64 = 2_000;
+/// The share of items that have the words from which on those that come first are looked at: there,
+/// one word costs as much as six matches in the index.
+const MOST: f64 = 0.04;
+/// How many of these are looked at, for each row of the page.
+const LOOKED_AT: i64 = 25;
+/// Words that are rarer than this, or unknown, are looked for as if they were not.
+const RARE: f64 = 0.01;
+/// How many times as many matches as the page has rows there should be in a stretch of time: not every
+/// match is the caller's to see.
+const SPARE: f64 = 2.5;
 
 /// By what a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +48,8 @@ pub(super) struct Wanted {
     pub sort: Sort,
     pub descending: bool,
     pub owner_id: Option<Uuid>,
-    /// Searched words, as a `tsquery`.
-    pub words: Option<String>,
+    /// Searched words.
+    pub words: Option<Query>,
     pub since: Option<OffsetDateTime>,
     pub until: Option<OffsetDateTime>,
     pub item_type: Option<&'static str>,
@@ -54,6 +65,7 @@ pub(super) struct Wanted {
 /// Those of PostgreSQL.
 pub(super) async fn places(
     pool: &PgPool,
+    statistics: &Statistics,
     visible: &Visible,
     wanted: &Wanted,
 ) -> Result<Vec<Place>, sqlx::Error> {
@@ -63,17 +75,71 @@ pub(super) async fn places(
     let Some(words) = &wanted.words else {
         return listed(pool, visible, wanted).await;
     };
-    if wanted.sort == Sort::Created && expected(pool, words).await? > COMMON {
-        let mut statement = Statement::new(wanted);
-        statement.among_the_first(visible);
-        let found = statement.fetch(pool).await?;
-        if found.len() as i64 > wanted.limit {
-            return Ok(found);
+    if wanted.sort == Sort::Created {
+        let known = statistics.known(pool).await?;
+        let share = known.share(words).unwrap_or_default();
+        let full = |found: &[Place]| found.len() as i64 > wanted.limit;
+        if share > MOST {
+            let found = among_the_first(pool, visible, wanted).await?;
+            if full(&found) {
+                return Ok(found);
+            }
+        }
+        if let Some(end) = end_of_stretch(&known, wanted, share) {
+            let found = matches(pool, visible, wanted, Some(end)).await?;
+            if full(&found) {
+                return Ok(found);
+            }
         }
     }
+    matches(pool, visible, wanted, None).await
+}
+
+async fn among_the_first(
+    pool: &PgPool,
+    visible: &Visible,
+    wanted: &Wanted,
+) -> Result<Vec<Place>, sqlx::Error> {
     let mut statement = Statement::new(wanted);
-    statement.all_matches(visible);
+    statement.among_the_first(visible);
     statement.fetch(pool).await
+}
+
+/// What has the words; with an end, the part of it that stands no further down the list than that.
+async fn matches(
+    pool: &PgPool,
+    visible: &Visible,
+    wanted: &Wanted,
+    end: Option<OffsetDateTime>,
+) -> Result<Vec<Place>, sqlx::Error> {
+    let mut statement = Statement::new(wanted);
+    statement.matches(visible, end);
+    statement.fetch(pool).await
+}
+
+/// Down to when the list is looked at for a page of words that this share of items has; `None` where
+/// that would be most of what is left.
+fn end_of_stretch(known: &Known, wanted: &Wanted, share: f64) -> Option<OffsetDateTime> {
+    let items = SPARE * (wanted.limit + 1) as f64 / share.max(RARE);
+    let start = wanted.after.map(|(at, _)| at);
+    let (start, until) = if wanted.descending {
+        (earlier(start, wanted.until), wanted.since)
+    } else {
+        (later(start, wanted.since), wanted.until)
+    };
+    // More than twice as much must be left, or all of it may as well be looked at at once.
+    known.end(start, wanted.descending, items * 2.0)?;
+    let end = known.end(start, wanted.descending, items)?;
+    let beyond = until.is_some_and(|until| (until > end) == wanted.descending);
+    (!beyond).then_some(end)
+}
+
+fn earlier(one: Option<OffsetDateTime>, other: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
+    one.into_iter().chain(other).min()
+}
+
+fn later(one: Option<OffsetDateTime>, other: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
+    one.into_iter().chain(other).max()
 }
 
 async fn listed(
@@ -90,18 +156,6 @@ async fn listed(
     statement.fetch(pool).await
 }
 
-/// How many items have these words, as the planner guesses from its statistics.
-async fn expected(pool: &PgPool, words: &str) -> Result<f64, sqlx::Error> {
-    let plan: Value = sqlx::query_scalar(
-        "EXPLAIN (FORMAT JSON) SELECT FROM search WHERE words @@ $1::text::tsquery",
-    )
-    .bind(words)
-    .persistent(false)
-    .fetch_one(pool)
-    .await?;
-    Ok(plan[0]["Plan"]["Plan Rows"].as_f64().unwrap_or_default())
-}
-
 struct Statement<'a> {
     sql: QueryBuilder<'a, Postgres>,
     wanted: &'a Wanted,
@@ -116,8 +170,9 @@ impl<'a> Statement<'a> {
     }
 
     async fn fetch(mut self, pool: &PgPool) -> Result<Vec<Place>, sqlx::Error> {
-        let query = self.sql.build_query_as().persistent(false);
-        query.fetch_all(pool).await
+        let query = self.sql.build_query_as();
+        let prepared = self.wanted.words.is_none();
+        query.persistent(prepared).fetch_all(pool).await
     }
 
     /// Those of the first items in the list's order that have the words.
@@ -129,7 +184,7 @@ impl<'a> Statement<'a> {
         self.projects(visible);
         self.whose_and_when();
         self.beyond();
-        self.order(at, id, FIRST);
+        self.order(at, id, (self.wanted.limit + 1) * LOOKED_AT);
         self.sql.push(") AS v");
         self.item();
         self.has_words();
@@ -137,9 +192,9 @@ impl<'a> Statement<'a> {
         self.end(at, id);
     }
 
-    /// All that have the words, then sorted: found by the words, whatever the planner thinks of the
-    /// order (`OFFSET 0` keeps it apart).
-    fn all_matches(&mut self, visible: &Visible) {
+    /// What has the words, then sorted: found by the words, whatever the planner thinks of the order
+    /// (`OFFSET 0` keeps it apart).
+    fn matches(&mut self, visible: &Visible, end: Option<OffsetDateTime>) {
         let (at, id) = (self.at(), self.id());
         self.sql.push(format!(
             "SELECT at, id FROM (SELECT {at}, {id} FROM search v"
@@ -150,6 +205,10 @@ impl<'a> Statement<'a> {
         self.whose_and_when();
         self.what();
         self.beyond();
+        if let Some(end) = end {
+            let within = if self.wanted.descending { ">=" } else { "<=" };
+            self.clause(&format!(" AND v.created_at {within} "), end);
+        }
         self.sql.push(" OFFSET 0) AS found(at, id)");
         self.end("at", "id");
     }
@@ -162,7 +221,7 @@ impl<'a> Statement<'a> {
     }
 
     fn has_words(&mut self) {
-        let words = self.wanted.words.as_deref().unwrap_or_default();
+        let words = self.wanted.words.as_ref().map(Query::to_string);
         self.sql.push(" WHERE v.words @@ ").push_bind(words);
         self.sql.push("::text::tsquery");
     }

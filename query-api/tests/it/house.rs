@@ -172,6 +172,7 @@ impl House {
             pool: PgPoolOptions::new()
                 .max_connections(10)
                 .connect_lazy_with(as_role(&database, "alta_query")),
+            statistics: query_api::Statistics::default(),
             tokens: tokens.clone(),
             clock: clock.clone(),
             storage: storage.clone(),
