@@ -8,5 +8,7 @@ mod jetstream_lost;
 mod permissions;
 mod rate_limits;
 mod read_your_writes;
+mod samples;
+mod sessions;
 mod stores;
 mod workflow;

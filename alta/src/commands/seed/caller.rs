@@ -1,4 +1,7 @@
-//! Somebody who talks to the command API without a network between.
+//! Somebody who talks to the command API without a network between. Each request has its number as a
+//! key, so that a run that broke off is completed by the next: what was done is answered again.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 use axum::{
@@ -14,10 +17,10 @@ const LARGEST_ANSWER: usize = 1 << 20;
 const BOUNDARY: &str = "alta-sample-boundary-5f1c";
 
 /// Somebody, signed in or not.
-#[derive(Clone)]
 pub(super) struct Caller {
     router: Router,
     token: Option<String>,
+    asked: AtomicU32,
 }
 
 /// A JSON answer.
@@ -37,6 +40,7 @@ impl Caller {
         Self {
             router,
             token: None,
+            asked: AtomicU32::new(0),
         }
     }
 
@@ -49,6 +53,7 @@ impl Caller {
         Ok(Self {
             router: self.router.clone(),
             token: Some(token),
+            asked: AtomicU32::new(0),
         })
     }
 
@@ -84,7 +89,10 @@ impl Caller {
             .header(header::CONTENT_TYPE, kind)
             .header(header::CONTENT_LENGTH, body.len());
         if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            let number = self.asked.fetch_add(1, Ordering::Relaxed);
+            request = request
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .header("Idempotency-Key", format!("alta-seed-{number}"));
         }
         let response = self
             .router
