@@ -64,6 +64,12 @@ pub(crate) enum Action {
     /// Look after administrators.
     #[command(subcommand)]
     Admin(AdminAction),
+    /// Look after jobs that were given up.
+    ///
+    /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
+    /// `alta up` runs or not.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersAction),
     /// Make sample users, projects and items of every kind and status, all through commands.
     Seed(SeedArguments),
     /// One step of an engine, in a bounded child process.
@@ -115,6 +121,27 @@ pub(crate) enum AdminAction {
         /// The e-mail address to sign in with.
         #[arg(long)]
         email: String,
+    },
+}
+
+/// What can be done about jobs that were given up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersAction {
+    /// List them, newest first: id, kind, item, error, attempts, when.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Have one tried again, with as many attempts as a new job.
+    Retry {
+        /// As `list` shows it.
+        id: uuid::Uuid,
+    },
+    /// Set one aside; the item's history keeps the failure.
+    Discard {
+        /// As `list` shows it.
+        id: uuid::Uuid,
     },
 }
 

@@ -48,8 +48,8 @@ type Subscribe = Arc<dyn Fn(i64) -> Subscription + Send + Sync>;
 pub(crate) struct World {
     pub(crate) config: Arc<Config>,
     pub(crate) readiness: Readiness,
-    clock: Clock,
-    ids: Ids,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
     secret: SecretKey,
     places: Places,
     nats: Client,
@@ -267,7 +267,7 @@ impl World {
         )
     }
 
-    fn pool(&self, role: Role, most: u32) -> Result<PgPool> {
+    pub(crate) fn pool(&self, role: Role, most: u32) -> Result<PgPool> {
         database::pool(&self.places.database, role, most)
     }
 
@@ -279,7 +279,7 @@ impl World {
         Log::new(pool.clone(), self.vault(pool))
     }
 
-    fn store(&self, pool: PgPool) -> EventStore {
+    pub(crate) fn store(&self, pool: PgPool) -> EventStore {
         let patience = self.config.server.read_your_writes_timeout;
         let settings = StoreSettings {
             ids: self.ids.clone(),

@@ -6,6 +6,7 @@ mod answer;
 mod api;
 mod caller;
 mod checks;
+pub mod dead_letters;
 mod dispatch;
 mod each;
 mod idempotency;
@@ -28,4 +29,5 @@ pub fn routes() -> Routes<CommandApi> {
         .merge(projects::routes())
         .merge(submissions::routes())
         .merge(review::routes())
+        .merge(dead_letters::routes())
 }

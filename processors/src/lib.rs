@@ -1,7 +1,6 @@
 //! What happens by itself: policies, recognition and transcription, mails. Events in, commands out;
 //! knows nothing of HTTP and reads no read model.
 
-pub mod dead_letters;
 pub mod email;
 mod follow;
 pub mod jobs;

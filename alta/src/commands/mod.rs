@@ -1,6 +1,7 @@
 //! A file for each subcommand.
 
 mod admin;
+mod dead_letters;
 mod migrate;
 mod part;
 mod seed;
@@ -22,6 +23,7 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::Processors { only } => part::run(config, part::Which::Processors(only)).await,
         Action::Migrate { down } => migrate::run(config, down).await,
         Action::Admin(AdminAction::Create { email }) => admin::create(config, &email).await,
+        Action::DeadLetters(action) => dead_letters::run(config, action).await,
         Action::Seed(_) => seed::run(config).await,
         Action::Engine { .. } => unreachable!("it never gets as far as a runtime"),
     }

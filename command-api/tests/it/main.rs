@@ -4,6 +4,7 @@
 mod accounts;
 mod administration;
 mod claiming;
+mod dead_letters;
 mod deciding;
 mod forms;
 mod house;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod conventions;
 mod crash;
+mod dead_letters;
 mod house;
 mod jetstream_lost;
 mod permissions;

@@ -208,6 +208,8 @@ pub const RULES: &[Rule] = &[
 
     route("GET", "/ops/projections", Access::Everything),
     route("GET", "/ops/dead-letters", Access::Everything),
+    route("POST", "/ops/dead-letters/{id}/retry", Access::Everything),
+    route("DELETE", "/ops/dead-letters/{id}", Access::Everything),
 ];
 
 #[cfg(test)]

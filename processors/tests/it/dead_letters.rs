@@ -1,12 +1,9 @@
 //! What was given up is seen, tried again as a new run, or set aside.
 
 use crate::house::{House, context};
+use command_api::dead_letters::{self, DeadLetterError};
 use domain::{Submission, submission::SubmissionEvent};
-use processors::{
-    Part,
-    dead_letters::{self, DeadLetterError},
-    jobs::Kind,
-};
+use processors::{Part, jobs::Kind};
 use uuid::Uuid;
 
 const READING: [Part; 2] = [Part::Intake, Part::Work(Kind::Ocr)];
@@ -76,14 +73,16 @@ async fn a_dead_letter_is_set_aside_once() {
     let (_, run) = house.upload_stored(Uuid::nil(), house.lost_file()).await;
     house.job_state(run, "dead").await;
     let pool = &house.database.pool;
-    dead_letters::discard(pool, run).await.expect("it is dead");
+    dead_letters::discard(pool, run, None)
+        .await
+        .expect("it is dead");
     assert!(
         dead_letters::list(pool, 10)
             .await
             .expect("a list")
             .is_empty()
     );
-    let again = dead_letters::discard(pool, run).await;
+    let again = dead_letters::discard(pool, run, None).await;
     assert!(matches!(again, Err(DeadLetterError::NotFound)));
     let settings = (&house.settings.clock, &house.ids);
     let late = dead_letters::retry(&house.store, settings, run, &context(run)).await;

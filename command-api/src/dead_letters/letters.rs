@@ -1,7 +1,6 @@
 //! Jobs that were given up: seen, tried again, or set aside. Trying a run again is a new run in the
 //! item's stream, so that the history shows who asked; a mail has no stream and is queued again.
 
-use crate::jobs::{Kind, queue::End};
 use domain::{
     Submission,
     submission::{SubmissionCommand, SubmissionError},
@@ -78,10 +77,7 @@ pub async fn retry(
     .fetch_optional(store.pool())
     .await?
     .ok_or(DeadLetterError::NotFound)?;
-    match letter
-        .item_id
-        .filter(|_| letter.kind != Kind::Email.as_str())
-    {
+    match letter.item_id.filter(|_| letter.kind != "email") {
         Some(item_id) => run_again(store, ids.next(), (id, item_id), context).await,
         None => queue_again(store.pool(), id, clock.now()).await,
     }
@@ -134,16 +130,23 @@ async fn queue_again(
     }
 }
 
-/// Sets it aside for good; the item's history keeps the failure.
-pub async fn discard(pool: &PgPool, id: Uuid) -> Result<(), DeadLetterError> {
+/// Sets it aside for good, on behalf of somebody or of an operator at the command line; the item's
+/// history keeps the failure.
+pub async fn discard(
+    pool: &PgPool,
+    id: Uuid,
+    discarded_by_id: Option<Uuid>,
+) -> Result<(), DeadLetterError> {
     let discarded = sqlx::query!(
-        "UPDATE jobs SET state = $2 WHERE job_id = $1 AND state = 'dead'",
+        "UPDATE jobs SET state = 'discarded', discarded_by_id = $2
+         WHERE job_id = $1 AND state = 'dead'",
         id,
-        End::Discarded.as_str(),
+        discarded_by_id,
     )
     .execute(pool)
     .await?;
     if discarded.rows_affected() == 1 {
+        tracing::info!(%id, ?discarded_by_id, "dead letter {id} was set aside");
         Ok(())
     } else {
         Err(DeadLetterError::NotFound)
