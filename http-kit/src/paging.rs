@@ -31,12 +31,13 @@ impl Keyset {
         within("limit", self.limit.as_deref(), 50, 1..=200)
     }
 
-    /// The row after which the page begins.
+    /// The row of the list at `uri` after which the page begins.
     ///
     /// # Errors
-    /// 400 for a cursor that is not one of ours.
-    pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
-        self.cursor.as_deref().map(decode).transpose()
+    /// 400 for a cursor that is not one of this list, in this order and with these filters.
+    pub fn after<T: DeserializeOwned>(&self, uri: &Uri) -> Result<Option<T>, ApiError> {
+        let cursor = self.cursor.as_deref();
+        cursor.map(|cursor| decode(uri, cursor)).transpose()
     }
 }
 
@@ -119,22 +120,51 @@ fn within(
         })
 }
 
-/// A cursor that stands after `row`: opaque to clients, not secret, not signed; whoever reads one
-/// must treat it as any other parameter.
-pub fn encode<T: Serialize>(row: &T) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(row).unwrap_or_default())
+/// A cursor that stands after `row` of the list at `uri`: opaque to clients, not secret, not signed;
+/// whoever reads one must treat it as any other parameter.
+pub fn encode<T: Serialize>(uri: &Uri, row: &T) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&(list(uri), row)).unwrap_or_default())
 }
 
-/// The row that a cursor stands after.
+/// The row that a cursor of the list at `uri` stands after.
 ///
 /// # Errors
-/// 400 for a cursor that is not one of ours.
-pub fn decode<T: DeserializeOwned>(cursor: &str) -> Result<T, ApiError> {
+/// 400 for a cursor that is not one of this list, in this order and with these filters.
+pub fn decode<T: DeserializeOwned>(uri: &Uri, cursor: &str) -> Result<T, ApiError> {
     let bytes = (cursor.len() <= LONGEST_CURSOR).then(|| URL_SAFE_NO_PAD.decode(cursor).ok());
     bytes
         .flatten()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .and_then(|bytes| serde_json::from_slice::<(u32, T)>(&bytes).ok())
+        .filter(|(of, _)| *of == list(uri))
+        .map(|(_, row)| row)
         .ok_or_else(|| ApiError::bad_parameter("cursor", "is not a cursor of this list"))
+}
+
+/// What tells a list from others: its name, order and filters, however they are spelled. A place in
+/// one list means nothing in another.
+fn list(uri: &Uri) -> u32 {
+    let path = uri.path().trim_end_matches('/');
+    let path = path.strip_prefix("/api").unwrap_or(path);
+    let path = path.strip_prefix("/v1").unwrap_or(path);
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let mut pairs = pairs.map(|pairs| pairs.0).unwrap_or_default();
+    pairs.retain(|(name, _)| !matches!(name.as_str(), "cursor" | "limit"));
+    pairs.sort_unstable();
+    let words = pairs.iter().flat_map(|(name, value)| [name, value]);
+    std::iter::once(path)
+        .chain(words.map(String::as_str))
+        .fold(FNV_BASIS, |hash, word| {
+            fnv(fnv(hash, word.as_bytes()), &[0])
+        })
+}
+
+const FNV_BASIS: u32 = 0x811c_9dc5;
+
+/// Fowler–Noll–Vo 1a: the same in every build, and nobody gains by a collision.
+fn fnv(hash: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(hash, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// The `Link` header to the next page: the same request (take [`axum::extract::OriginalUri`]) with
@@ -173,12 +203,48 @@ mod tests {
         }
     }
 
+    fn uri(text: &str) -> Uri {
+        text.parse().expect("a URI")
+    }
+
     #[test]
     fn a_cursor_comes_back_as_it_was() {
-        let row = (5_i64, "a/ä".to_owned());
-        assert_eq!(decode::<(i64, String)>(&encode(&row)), Ok(row));
-        for bad in ["", "!", "bm8", &"A".repeat(5_000)] {
-            assert_eq!(decode::<(i64, String)>(bad).expect_err(bad).status(), 400);
+        let (list, row) = (uri("/api/review?limit=2"), (5_i64, "a/ä".to_owned()));
+        let cursor = encode(&list, &row);
+        for same in [
+            "/api/review",
+            "/api/v1/review/?cursor=x&limit=50",
+            "/review?limit=7",
+        ] {
+            assert_eq!(
+                decode::<(i64, String)>(&uri(same), &cursor),
+                Ok(row.clone())
+            );
+        }
+        for bad in ["", "!", "bm8", "WzUsImEiXQ", &"A".repeat(5_000)] {
+            let refused = decode::<(i64, String)>(&list, bad).expect_err(bad);
+            assert_eq!(refused.status(), 400);
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_of_one_list_in_one_order_with_its_filters() {
+        let list = uri("/api/submissions?status=draft&q=%D9%83%20a&order=asc");
+        let cursor = encode(&list, &5_i64);
+        let spelled = uri("/api/submissions?order=asc&q=%d9%83+a&status=draft&cursor=x");
+        assert_eq!(decode::<i64>(&spelled, &cursor), Ok(5));
+        for other in [
+            "/api/my-contributions?status=draft&q=%D9%83%20a&order=asc",
+            "/api/submissions?status=draft&q=%D9%83%20a&order=desc",
+            "/api/submissions?status=draft&q=%D9%83%20a",
+            "/api/submissions?status=draftq&=%D9%83%20a&order=asc",
+            "/api/submissions",
+        ] {
+            let refused = decode::<i64>(&uri(other), &cursor).expect_err(other);
+            assert_eq!(
+                refused.details()["cursor"],
+                ["is not a cursor of this list"]
+            );
         }
     }
 

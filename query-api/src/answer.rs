@@ -81,7 +81,7 @@ impl Answer {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| more);
-        if let Some(link) = last.and_then(|row| next_link(uri, &encode(&place(row)))) {
+        if let Some(link) = last.and_then(|row| next_link(uri, &encode(uri, &place(row)))) {
             self.headers.insert(header::LINK, link);
         }
         let first = !uri.query().is_some_and(has_cursor);

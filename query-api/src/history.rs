@@ -71,7 +71,10 @@ pub(crate) async fn of_item(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, ApiError> {
     let limit = limit(query.limit.as_deref())?;
-    let after = query.cursor.as_deref().map(decode::<i64>).transpose()?;
+    let cursor = query.cursor.as_deref();
+    let after = cursor
+        .map(|cursor| decode::<i64>(&uri, cursor))
+        .transpose()?;
     let item = load(&api.pool, id, caller.id()).await?;
     may_read(&caller, &item)?;
     let entries = sqlx::query_as!(

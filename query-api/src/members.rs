@@ -56,7 +56,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     role_in(&api.pool, &caller, project_id).await?;
     let limit = keyset.limit()?;
-    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>(&uri)?.unzip();
     let rows = sqlx::query_as!(
         Member,
         r#"SELECT m.id, m.project_id, m.user_id, u.email AS "email?", m.role,
@@ -110,7 +110,7 @@ pub(crate) async fn invitations(
         .verdict(Action::ManageProject, role.as_deref(), false)
         .check()?;
     let limit = keyset.limit()?;
-    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>(&uri)?.unzip();
     let rows = sqlx::query_as!(
         Invitation,
         r#"SELECT id, project_id, email, role, invited_by_id, expires_at AS "expires_at: _",

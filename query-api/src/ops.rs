@@ -128,7 +128,7 @@ pub(crate) async fn dead_letters(
     Query(keyset): Query<Keyset>,
 ) -> Result<Response, ApiError> {
     let limit = keyset.limit()?;
-    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>(&uri)?.unzip();
     let rows = sqlx::query_as!(
         DeadLetter,
         r#"SELECT job_id AS id, kind, item_id, project_id, error_code, last_error AS error, attempts,

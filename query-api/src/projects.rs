@@ -70,7 +70,7 @@ pub(crate) async fn list(
     Query(keyset): Query<Keyset>,
 ) -> Result<Response, ApiError> {
     let limit = keyset.limit()?;
-    let (after_at, after_id) = keyset.after::<(Time, Uuid)>()?.unzip();
+    let (after_at, after_id) = keyset.after::<(Time, Uuid)>(&uri)?.unzip();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT p.id, p.name, p.description, p.created_by_id, p.allow_self_review AS self_review,

@@ -174,7 +174,7 @@ pub(crate) async fn submissions(
     let sort = word("sort_by", query.sort_by.as_deref(), SORTS)?;
     let wanted = Wanted {
         limit: query.keyset.limit()?,
-        after: after(&query.keyset)?,
+        after: after(&query.keyset, &uri)?,
         caller_id: caller.id(),
         sort: match sort {
             Some("updated_at") => Sort::Updated,
@@ -225,7 +225,7 @@ pub(crate) async fn contributions(
 ) -> Result<Response, ApiError> {
     let wanted = Wanted {
         limit: query.keyset.limit()?,
-        after: after(&query.keyset)?,
+        after: after(&query.keyset, &uri)?,
         caller_id: caller.id(),
         sort: Sort::Created,
         descending: true,
@@ -244,8 +244,8 @@ pub(crate) async fn contributions(
     page(&api, &caller, &uri, wanted.limit, places).await
 }
 
-fn after(keyset: &Keyset) -> Result<Option<Place>, ApiError> {
-    let after = keyset.after::<(String, Uuid)>()?;
+fn after(keyset: &Keyset, uri: &Uri) -> Result<Option<Place>, ApiError> {
+    let after = keyset.after::<(String, Uuid)>(uri)?;
     after
         .map(|(at, id)| Ok((cursor_time(&at)?, id)))
         .transpose()

@@ -7,7 +7,7 @@
 //! before a row is read; and where most have, the items that come first in the list are looked at. The
 //! planner alone would walk from the newest item until enough have the words: it takes words for
 //! independent of one another and of time, and where they are not, it would walk through everything.
-//! Statements with words are never prepared for later: a plan for any word is a bad plan for most.
+//! Statements are never prepared for later: a plan for any word or project is a bad plan for most.
 
 use super::statistics::{Known, Statistics};
 use crate::visible::{Part, Visible};
@@ -170,9 +170,8 @@ impl<'a> Statement<'a> {
     }
 
     async fn fetch(mut self, pool: &PgPool) -> Result<Vec<Place>, sqlx::Error> {
-        let query = self.sql.build_query_as();
-        let prepared = self.wanted.words.is_none();
-        query.persistent(prepared).fetch_all(pool).await
+        let query = self.sql.build_query_as().persistent(false);
+        query.fetch_all(pool).await
     }
 
     /// Those of the first items in the list's order that have the words.

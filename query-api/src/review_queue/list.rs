@@ -134,7 +134,7 @@ pub(crate) async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<QueueQuery>,
 ) -> Result<Response, ApiError> {
-    let after = query.keyset.after::<(String, Uuid)>()?;
+    let after = query.keyset.after::<(String, Uuid)>(&uri)?;
     let after = after
         .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
         .transpose()?;
