@@ -2,7 +2,10 @@
 //! with `force`.
 
 use axum::{extract::State, http::StatusCode};
-use domain::{ItemType, Submission, submission::SubmissionCommand};
+use domain::{
+    ItemType, Submission,
+    submission::{Status, SubmissionCommand},
+};
 use event_store::{Also, RowId};
 use http_kit::{Query, permissions::Action};
 use serde::Deserialize;
@@ -149,6 +152,10 @@ pub(super) async fn request(
     }
     held.must_read()?;
     held.must(Action::Process)?;
+    if force && matches!(held.item.status, Status::PendingReview | Status::Approved) {
+        // What reviewers see, or have approved, is not replaced behind their backs.
+        held.must(Action::ManageProject)?;
+    }
     let also = Also {
         idempotency: keep(key, answer.status, answer.body.as_ref(), Fill::Nothing),
         ..Also::default()

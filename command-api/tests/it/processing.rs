@@ -183,3 +183,25 @@ async fn many_are_asked_for_in_the_query_or_in_a_body() {
     );
     house.refused(rubbish, 400, "INVALID_PARAMETER").await;
 }
+
+#[tokio::test]
+async fn what_waits_for_review_is_read_again_for_admins_alone() {
+    let Team {
+        house,
+        project,
+        contributor,
+        admin,
+        ..
+    } = Team::new().await;
+    let item = document(&house, &contributor, project).await;
+    let path = format!("/processing/ocr?document_id={item}&force=true");
+    succeed(&house, item).await;
+    house.post_bare(&contributor, &path).await.is(202);
+    succeed(&house, item).await;
+    let lists = json!({ "document_ids": [item] });
+    house.post(&contributor, "/submit", lists).await.is(200);
+    house
+        .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
+        .await;
+    house.post_bare(&admin, &path).await.is(202);
+}
