@@ -17,6 +17,7 @@ pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         header::IF_MATCH,
+        header::IF_NONE_MATCH,
         header::RANGE,
         headers::IDEMPOTENCY_KEY,
         X_REQUEST_ID,

@@ -1,6 +1,9 @@
 //! `GET /auth/verify-email`: the link in the mail was followed. The one write behind a `GET`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{Method, StatusCode},
+};
 use domain::{User, user::UserCommand};
 use event_store::Also;
 use http_kit::{Client, Query};
@@ -38,8 +41,13 @@ pub(super) struct Verified {
 pub(super) async fn handle(
     State(api): State<CommandApi>,
     client: Client,
+    method: Method,
     Query(link): Query<Link>,
 ) -> Result<Answer, Stop> {
+    if method == Method::HEAD {
+        // Scanners of mail look at links so; that is nobody following them.
+        return Ok(Answer::new(StatusCode::OK, None));
+    }
     let now = api.clock.now();
     let claims = api.signed.verify(TokenKind::VerifyEmail, &link.token, now);
     let user_id = claims.map_err(|_| invalid_token())?.subject;
