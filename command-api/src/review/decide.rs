@@ -1,12 +1,15 @@
 //! `PATCH /review/{id}`: approve, reject, or ask for changes. The review's stream is the referee: of
 //! two decisions at once exactly one wins.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use domain::{
-    Review,
+    Review, Submission, policy,
     review::{Decision, ReviewCommand},
 };
-use event_store::{Also, RowId};
+use event_store::{Also, Context, RowId};
 use http_kit::{ApiError, Path, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +22,7 @@ use crate::{
     answer::{Answer, Stop},
     caller::{Bearer, Held},
     checks::Checks,
+    dispatch::{self, expected_version},
     idempotency::{Fill, Sent, StoreKey, keep},
     submissions::words::ItemTypeWord,
 };
@@ -103,7 +107,9 @@ impl Ruling {
 
 /// Approves an item, rejects it, or asks for changes; of two decisions at once exactly one wins.
 #[utoipa::path(patch, path = "/review/{id}", operation_id = "decide_on_item", tag = "review",
-    params(("id" = Uuid, Path, description = "The item."), Parameters), request_body = Request,
+    params(("id" = Uuid, Path, description = "The item."), Parameters,
+        ("If-Match" = Option<String>, Header, description = "Only if this is the item's `ETag`.")),
+    request_body = Request,
     responses((status = 200, body = DecidedItem),
         (status = 403, description = "`FORBIDDEN`, `SELF_REVIEW`"),
         (status = 409, description = "`ALREADY_DECIDED`, `CLAIMED`, `NOT_PENDING`"),
@@ -113,10 +119,13 @@ pub(super) async fn handle(
     bearer: Bearer,
     Path(item_id): Path<Uuid>,
     Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
     let (held, key) = api.with_item(bearer, item_id, sent.key).await?;
     must_review(&held, parameters.item_type)?;
+    // An item that changed since has another round, of which this decision could not be.
+    expected_version(&headers, held.version)?;
     let ruling = Ruling::checked(&api, sent.body.decision, sent.body.feedback)?;
     let (body, row) = decide(&api, item_id, &held, ruling, &key).await?;
     Ok(Answer::new(StatusCode::OK, Some(body)).at(api.position(row).await))
@@ -160,5 +169,24 @@ pub(super) async fn decide(
         .carry_out::<Review>(item_id, command, &context, also)
         .await
         .map_err(|stop| hidden(held, stop))?;
-    Ok((body, appended.last_row))
+    let recorded = record_outcome(api, item_id, held, &appended.aggregate).await;
+    Ok((body, appended.last_row.max(recorded)))
+}
+
+/// The item follows its review at once, so that whoever reads it next meets its new version. Where
+/// that does not work out, the policy does it in a moment.
+async fn record_outcome(
+    api: &CommandApi,
+    item_id: Uuid,
+    held: &Held,
+    review: &Review,
+) -> Option<RowId> {
+    let command = policy::record_outcome(review)?;
+    // Nobody's act: it follows from the decision.
+    let context = Context {
+        causation_id: held.caller.causation_id,
+        ..dispatch::context(&held.caller.client, None)
+    };
+    let recorded = api.carry_out::<Submission>(item_id, command, &context, Also::default());
+    recorded.await.ok()?.last_row
 }

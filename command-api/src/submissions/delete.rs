@@ -78,8 +78,8 @@ async fn handle(
     let (held, key) = api.with_item(bearer, item_id, bare.key).await?;
     held.must_be(Some(item_type))?;
     held.must_change()?;
-    let asked = expected_version(&headers, held.version)?;
     let held = api.settled(item_id, held).await?;
+    let asked = expected_version(&headers, held.version)?;
     let mut context = held.caller.context();
     context.expected_version = asked.map(|_| held.version);
     let (status, body) = (StatusCode::OK, json!({"id": item_id, "status": "deleted"}));

@@ -128,9 +128,9 @@ async fn handle(
     if held.item.deleted {
         return Err(not_found().into());
     }
+    let held = api.settled(item_id, held).await?;
     let asked = expected_version(&headers, held.version)?;
     let edit = edit(&api, item_id, sent.body).await?;
-    let held = api.settled(item_id, held).await?;
     let mut context = held.caller.context();
     context.expected_version = asked.map(|_| held.version);
 

@@ -1,10 +1,11 @@
 //! Decisions that meet something else: a withdrawal, a later round, a limit.
 
 use axum::http::Method;
+use domain::Submission;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{review::decide, team::Team};
+use crate::{house::House, review::decide, team::Team};
 
 #[tokio::test]
 async fn a_draft_that_came_back_for_changes_is_no_reviewers_business() {
@@ -31,6 +32,75 @@ async fn a_draft_that_came_back_for_changes_is_no_reviewers_business() {
     house.refused(said, 404, "ITEM_NOT_FOUND").await;
     let released = house.delete(&reviewer, &claim);
     house.refused(released, 404, "ITEM_NOT_FOUND").await;
+}
+
+async fn version(house: &House, item: Uuid) -> u64 {
+    let item = house.store.load::<Submission>(item).await;
+    item.expect("it is there").version
+}
+
+#[tokio::test]
+async fn nobody_approves_what_they_have_not_seen() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let withdraw = format!("/submissions/{item}/withdraw");
+    house.post_bare(&contributor, &withdraw).await.is(200);
+    let path = format!("/raw-text/{item}");
+    let other = json!({"content": "Something else."});
+    house.put(&contributor, &path, other).await.is(200);
+    house.submit(&contributor, item).await;
+    let version = version(&house, item).await;
+    let approve = json!({"decision": "approve"});
+    let path = format!("/review/{item}");
+    let decide = async |tag: &str| {
+        let headers = [("If-Match", tag)];
+        let body = Some(&approve);
+        house
+            .ask(Method::PATCH, &path, Some(&reviewer), &headers, body)
+            .await
+    };
+    let refused = decide("\"2\"").await.is(412);
+    assert_eq!(refused.code(), "VERSION_MISMATCH");
+    decide(&format!("\"{version}\"")).await.is(200);
+}
+
+#[tokio::test]
+async fn an_item_follows_its_decision_at_once_and_old_versions_of_it_are_old() {
+    let Team {
+        house,
+        project,
+        contributor,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&contributor, project).await;
+    let seen = format!("\"{}\"", version(&house, item).await);
+    let reject = json!({"decision": "reject", "feedback": "Not this."});
+    decide(&house, &reviewer, item, reject).await.is(200);
+    assert_eq!(
+        house.stream(item).await.last().map(String::as_str),
+        Some("SubmissionRejected")
+    );
+    let path = format!("/raw-text/{item}");
+    let headers = [("If-Match", seen.as_str())];
+    let body = json!({"title": "Again"});
+    let stale = house
+        .ask(
+            Method::PUT,
+            &path,
+            Some(&contributor),
+            &headers,
+            Some(&body),
+        )
+        .await
+        .is(412);
+    assert_eq!(stale.code(), "VERSION_MISMATCH");
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ fn path_of(client: &Client, rule: &Rule, target: &Target, asked: Asked, project:
     let id = match rule.path {
         path if path.starts_with("/projects") => project,
         path if path.contains("/users") => &target.account,
+        path if path.starts_with("/ops") => NOBODY,
         path if path.starts_with("/analytics/user") => match (asked, oneself) {
             (Asked::OfOneself, Some(own)) => own,
             _ => &target.outsider,
