@@ -1,7 +1,10 @@
 //! Who asks, and what they may: from the access token, the session, and the streams of the account
 //! and the project. A right that was taken away is gone with the next request.
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+};
 use domain::{
     GlobalRole, ItemType, ProjectMembership, Submission, User,
     project_membership::Project,
@@ -84,17 +87,26 @@ impl Caller {
         project: Option<&Project>,
         own: bool,
     ) -> Result<(), ApiError> {
-        let member = project.and_then(|project| project.members.get(&self.user_id));
-        let role = member.and_then(|member| permissions::ProjectRole::of(member.role.as_str()));
-        verdict(action, self.global(), role, own).check()
+        let (global, role) = (global(&self.standing), role_in(project, self.user_id));
+        let verdict = verdict(action, global, role, own).check();
+        // A project that is hidden looks like one that is not there.
+        verdict.map_err(|error| match (error.status(), project) {
+            (StatusCode::NOT_FOUND, Some(_)) => projects::not_found(),
+            _ => error,
+        })
     }
+}
 
-    fn global(&self) -> permissions::GlobalRole {
-        match self.standing.global_role {
-            GlobalRole::User => permissions::GlobalRole::User,
-            GlobalRole::SuperAdmin => permissions::GlobalRole::SuperAdmin,
-        }
+fn global(standing: &Standing) -> permissions::GlobalRole {
+    match standing.global_role {
+        GlobalRole::User => permissions::GlobalRole::User,
+        GlobalRole::SuperAdmin => permissions::GlobalRole::SuperAdmin,
     }
+}
+
+fn role_in(project: Option<&Project>, user_id: Uuid) -> Option<permissions::ProjectRole> {
+    let member = project?.members.get(&user_id)?;
+    permissions::ProjectRole::of(member.role.as_str())
 }
 
 impl Held {
@@ -129,9 +141,16 @@ impl Held {
     pub fn must(&self, action: Action) -> Result<(), ApiError> {
         let verdict = self.caller.must(action, Some(&self.project), self.own());
         verdict.map_err(|error| match error.status() {
-            axum::http::StatusCode::NOT_FOUND => submissions::not_found(),
+            StatusCode::NOT_FOUND => submissions::not_found(),
             _ => error,
         })
+    }
+
+    /// Whether somebody else may do this with the item, which is not theirs.
+    pub fn may_another(&self, standing: &Standing, action: Action) -> bool {
+        let role = role_in(Some(&self.project), standing.user_id);
+        let verdict = verdict(action, global(standing), role, false);
+        standing.is_active() && verdict.check().is_ok()
     }
 
     /// Refuses an item of another type: under that path it is not there.
@@ -249,7 +268,7 @@ fn active(bearer: Bearer, user: User) -> Result<Caller, ApiError> {
         causation_id: None,
     };
     if let Some(access) = bearer.access {
-        access.admits(caller.global())?;
+        access.admits(global(&caller.standing))?;
     }
     Ok(caller)
 }

@@ -31,9 +31,10 @@ pub(crate) struct Key {
     fingerprint: [u8; 32],
 }
 
-/// A request with a JSON body.
+/// A request with a JSON body. What is wrong with the body is for the use case to say, once it knows
+/// that the caller may send it at all.
 pub(crate) struct Sent<T> {
-    pub body: T,
+    pub body: Result<T, ApiError>,
     pub key: Option<Key>,
     pub client: Client,
 }
@@ -85,9 +86,14 @@ impl Fingerprint {
 
 /// The caller's key, if there is one.
 fn given(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = given.next() else {
         return Ok(None);
     };
+    if given.next().is_some() {
+        let words = "must be given once";
+        return Err(ApiError::bad_parameter("Idempotency-Key", words));
+    }
     let text = value.to_str().unwrap_or_default();
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     if text.is_empty() || text.len() > LONGEST_KEY || !visible {
@@ -109,7 +115,7 @@ impl<T: DeserializeOwned> FromRequest<CommandApi> for Sent<T> {
         fingerprint.add(&bytes);
         let fingerprint = fingerprint.finish();
         Ok(Self {
-            body: extract::json_object(&bytes)?,
+            body: extract::json_object(&bytes),
             key: key.map(|key| Key { key, fingerprint }),
             client,
         })

@@ -133,9 +133,17 @@ pub async fn json_bytes(request: Request) -> Result<Bytes, ApiError> {
 /// All bytes of a body, within the limit that [`BodyLimit`] sets.
 ///
 /// # Errors
-/// 413, 408 when it takes too long, 400 when it breaks off.
+/// 413, 408 when it takes too long, 400 when it breaks off, 415 for one that is encoded.
 pub async fn whole_body(request: Request) -> Result<Bytes, ApiError> {
     let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
+    let encoded = request.headers().get(header::CONTENT_ENCODING);
+    if encoded.is_some_and(|encoding| encoding != "identity") {
+        return Err(ApiError::new(
+            axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_CONTENT_ENCODING",
+            "Bodies are taken as they are, without Content-Encoding.",
+        ));
+    }
     let declared = request.headers().get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {

@@ -45,12 +45,12 @@ pub(super) async fn handle(
     bearer: Bearer,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
+    let caller = api.caller(bearer).await?;
+    let key = api.begin(sent.key, &caller.identity()).await?;
     let Request {
         current_password,
         new_password,
-    } = sent.body;
-    let caller = api.caller(bearer).await?;
-    let key = api.begin(sent.key, &caller.identity()).await?;
+    } = sent.body?;
     let version = api.store.load::<User>(caller.user_id).await?.version;
     let current = password_hash(&api, Some(caller.user_id)).await?;
     let verified = api.passwords.verify(current_password, current.clone());

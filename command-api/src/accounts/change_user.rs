@@ -52,7 +52,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    let change = checked(&api, sent.body)?;
+    let change = checked(&api, sent.body?)?;
     let before = api.store.load::<User>(user_id).await?.aggregate;
     let before = before.standing().ok_or(UserError::UserNotFound);
     let before = before.map_err(Refusal::refusal)?;

@@ -58,7 +58,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    let user = api.checked(sent.body)?;
+    let user = api.checked(sent.body?)?;
     let context = caller.context();
     let appended = api.register_verified(user, &context, &key).await?;
     let mut body = match &appended.aggregate {

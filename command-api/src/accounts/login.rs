@@ -49,7 +49,7 @@ pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Login>,
 ) -> Result<Answer, Stop> {
-    let Login { email, password } = sent.body;
+    let Login { email, password } = sent.body?;
     sign_in(&api, &email, password, sent.key).await
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Token>,
 ) -> Result<Answer, Stop> {
-    if let Some(holder) = api.holder(&sent.body.refresh_token).await? {
+    if let Some(holder) = api.holder(&sent.body?.refresh_token).await? {
         let key = api.begin(sent.key, &holder.user_id.to_string()).await?;
         api.sign_out(holder.session_id, &key).await?;
     }

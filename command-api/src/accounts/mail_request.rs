@@ -38,7 +38,7 @@ pub(super) async fn accept(
     message: &str,
     command: UserCommand,
 ) -> Result<Answer, Stop> {
-    let address = sent.body.email;
+    let address = sent.body?.email;
     let answer = Answer::new(StatusCode::ACCEPTED, Some(json!({"message": message})));
     let work = async {
         // Nobody is known: the address is the identity, in a form that says nothing.

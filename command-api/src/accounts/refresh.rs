@@ -34,7 +34,7 @@ pub(super) async fn handle(
     State(api): State<CommandApi>,
     sent: Sent<Token>,
 ) -> Result<Answer, Stop> {
-    let token = sent.body.refresh_token;
+    let token = sent.body?.refresh_token;
     let holder = api.holder(&token).await?.filter(|holder| holder.stands);
     let holder = holder.ok_or_else(invalid_refresh_token)?;
     let user = api.store.load::<User>(holder.user_id).await?.aggregate;

@@ -63,7 +63,7 @@ pub(super) async fn handle(
         email: address,
         password,
         name,
-    } = sent.body;
+    } = sent.body?;
     let mut checks = Checks::default();
     let address = email(&mut checks, &address);
     acceptable(&mut checks, "password", &password, Some(&address));

@@ -42,7 +42,7 @@ pub(super) async fn handle(
     let Request {
         token,
         new_password,
-    } = sent.body;
+    } = sent.body?;
     let now = api.clock.now();
     let claims = match api.signed.verify(TokenKind::ResetPassword, &token, now) {
         // Too old: a repeat is answered all the same, and else the account itself says so.

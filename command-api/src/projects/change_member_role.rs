@@ -42,7 +42,7 @@ pub(super) async fn handle(
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
     let managed = api.managed(bearer, project_id, sent.key).await?;
-    let role = sent.body.role;
+    let role = sent.body?.role;
     let member = managed.project.members.get(&user_id);
     let member = member.ok_or_else(|| ProjectError::MemberNotFound.refusal())?;
     let joined_at = api

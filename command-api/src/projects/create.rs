@@ -54,7 +54,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    let Request { name, description } = sent.body;
+    let Request { name, description } = sent.body?;
     let mut checks = Checks::default();
     let name = checks.line("name", &name, api.limits.name_chars);
     let description = description.filter(|words| !words.trim().is_empty());

@@ -53,8 +53,9 @@ pub(super) async fn handle(
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
     let Managed { caller, key, .. } = api.managed(bearer, project_id, sent.key).await?;
+    let asked = sent.body?;
     let mut checks = Checks::default();
-    let address = email(&mut checks, &sent.body.email);
+    let address = email(&mut checks, &asked.email);
     checks.finish()?;
 
     let invitation_id = api.ids.next();
@@ -75,7 +76,7 @@ pub(super) async fn handle(
         invitation_id,
         invitee_id: api.store.user_with_address(&address).await?,
         email: address,
-        role: sent.body.role,
+        role: asked.role,
         invited_by_id: caller.user_id,
         expires_at,
     };

@@ -50,7 +50,7 @@ pub(super) async fn handle(
         key,
         ..
     } = api.managed(bearer, project_id, sent.key).await?;
-    let command = command(&api, sent.body)?;
+    let command = command(&api, sent.body?)?;
     let status = StatusCode::OK;
     let context = caller.context();
 

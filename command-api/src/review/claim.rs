@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Parameters, PendingWord, hidden, must_review, pending};
+use super::{Parameters, PendingWord, carry_out, must_review, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -86,9 +86,6 @@ pub(super) async fn claim(
         allow_self_review: held.project.allow_self_review,
         now,
     };
-    let appended = api
-        .carry_out::<Review>(item_id, command, context, also)
-        .await
-        .map_err(|stop| hidden(held, stop))?;
+    let appended = carry_out(api, item_id, held, command, context, also).await?;
     Ok((appended, body))
 }

@@ -61,7 +61,7 @@ pub(super) async fn handle(
     let (held, key) = api.with_item(bearer, item_id, sent.key).await?;
     must_review(&held, parameters.item_type)?;
     no_draft(&held)?;
-    let text = sent.body.text;
+    let text = sent.body?.text;
     let mut checks = Checks::default();
     if text.trim().is_empty() {
         checks.refuse("text", "must not be empty");

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Parameters, hidden, must_review, pending};
+use super::{Parameters, carry_out, must_review, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -126,7 +126,8 @@ pub(super) async fn handle(
     must_review(&held, parameters.item_type)?;
     // An item that changed since has another round, of which this decision could not be.
     expected_version(&headers, held.version)?;
-    let ruling = Ruling::checked(&api, sent.body.decision, sent.body.feedback)?;
+    let Request { decision, feedback } = sent.body?;
+    let ruling = Ruling::checked(&api, decision, feedback)?;
     let (body, row) = decide(&api, item_id, &held, ruling, &key).await?;
     Ok(Answer::new(StatusCode::OK, Some(body)).at(api.position(row).await))
 }
@@ -165,10 +166,7 @@ pub(super) async fn decide(
         allow_self_review: held.project.allow_self_review,
         now: api.clock.now(),
     };
-    let appended = api
-        .carry_out::<Review>(item_id, command, &context, also)
-        .await
-        .map_err(|stop| hidden(held, stop))?;
+    let appended = carry_out(api, item_id, held, command, &context, also).await?;
     let recorded = record_outcome(api, item_id, held, &appended.aggregate).await;
     Ok((body, appended.last_row.max(recorded)))
 }

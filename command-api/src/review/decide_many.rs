@@ -71,7 +71,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    let items = sent.body.items;
+    let items = sent.body?.items;
     let mut checks = Checks::default();
     if items.is_empty() || items.len() > MOST_ITEMS {
         checks.refuse("items", format!("must be 1 to {MOST_ITEMS}"));

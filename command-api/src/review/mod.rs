@@ -13,16 +13,23 @@ mod revert_many;
 
 pub(crate) use comments::Comments;
 
-use domain::{ItemType, Submission, policy, review::Pending, submission::Status};
+use domain::{
+    ItemType, Review, Submission, User, policy,
+    review::{Pending, ReviewCommand},
+    submission::Status,
+};
+use event_store::{Also, Appended, Context};
 use http_kit::{ApiError, Routes, permissions::Action};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use crate::{
     CommandApi,
     answer::Stop,
     caller::Held,
+    dispatch,
     submissions::{self, words::ItemTypeWord},
 };
 
@@ -82,6 +89,50 @@ fn hidden(held: &Held, stop: Stop) -> Stop {
         Err(not_found) if withdrawn => not_found.into(),
         _ => stop,
     }
+}
+
+/// Carries a reviewer's command out. A claim in its way whose holder may not review any more is lifted
+/// first: rights that were taken away hold nobody up.
+async fn carry_out(
+    api: &CommandApi,
+    item_id: Uuid,
+    held: &Held,
+    command: ReviewCommand,
+    context: &Context,
+    also: Also,
+) -> Result<Appended<Review>, Stop> {
+    let first = api.carry_out::<Review>(item_id, command.clone(), context, also.clone());
+    let outcome = match first.await {
+        Err(Stop::Refused(error))
+            if error.code() == "CLAIMED" && lift_claim(api, item_id, held).await? =>
+        {
+            api.carry_out::<Review>(item_id, command, context, also)
+                .await
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(|stop| hidden(held, stop))
+}
+
+/// Lifts the claim of somebody who may not review the item any more; whether there was one.
+async fn lift_claim(api: &CommandApi, item_id: Uuid, held: &Held) -> Result<bool, Stop> {
+    let review = api.store.load::<Review>(item_id).await?.aggregate;
+    let Some(claim) = review.round.and_then(|round| round.claim) else {
+        return Ok(false);
+    };
+    let reviewer_id = claim.reviewer_id;
+    let holder = api.store.load::<User>(reviewer_id).await?.aggregate;
+    let may = |standing| held.may_another(standing, Action::Review);
+    if holder.standing().is_some_and(may) {
+        return Ok(false);
+    }
+    let now = api.clock.now();
+    let command = ReviewCommand::ReleaseClaim { reviewer_id, now };
+    // Nobody's act: it follows from what was taken away.
+    let context = dispatch::context(&held.caller.client, None);
+    api.carry_out::<Review>(item_id, command, &context, Also::default())
+        .await?;
+    Ok(true)
 }
 
 /// What the item's own stream says to its review.

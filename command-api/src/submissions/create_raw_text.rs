@@ -65,7 +65,7 @@ pub(super) async fn handle(
     bearer: Bearer,
     sent: Sent<Request>,
 ) -> Result<Answer, Stop> {
-    let request = sent.body;
+    let request = sent.body?;
     let (caller, project, key) = api.in_project(bearer, request.project_id, sent.key).await?;
     caller.must(Action::Contribute, Some(&project), true)?;
     let mut checks = Checks::default();

@@ -14,12 +14,13 @@ use std::{
 use axum::{
     body::{Body, BodyDataStream},
     extract::{FromRequest, Multipart, Request, multipart::MultipartRejection},
+    http::header,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http_kit::ApiError;
 
-use super::receive::{MOST_PARTS, MOST_TEXT_BYTES};
+use super::receive::{MOST_PARTS, MOST_TEXT_BYTES, too_large};
 
 /// How much is taken in, besides one more piece, while nothing comes of it.
 const MOST_HELD: u64 = 64 * 1024;
@@ -102,6 +103,12 @@ impl Stream for Paced {
 /// # Errors
 /// 415 for another content type, 400 for a form without a boundary.
 pub(super) async fn form(request: Request, most_bytes: u64) -> Result<Form, ApiError> {
+    let most = most_bytes + MOST_PARTS as u64 * (MOST_TEXT_BYTES as u64 + MOST_HELD);
+    let declared = request.headers().get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > most) {
+        return Err(too_large(most_bytes));
+    }
     let intake = Intake::default();
     let paced = |body: Body| {
         Body::from_stream(Paced {
@@ -109,7 +116,7 @@ pub(super) async fn form(request: Request, most_bytes: u64) -> Result<Form, ApiE
             rest: Bytes::new(),
             paused: false,
             intake: intake.clone(),
-            left: most_bytes + MOST_PARTS as u64 * (MOST_TEXT_BYTES as u64 + MOST_HELD),
+            left: most,
         })
     };
     let parts = Multipart::from_request(request.map(paced), &()).await;
@@ -125,7 +132,7 @@ pub(super) async fn form(request: Request, most_bytes: u64) -> Result<Form, ApiE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{extract::DefaultBodyLimit, http::header};
+    use axum::extract::DefaultBodyLimit;
     use futures::stream;
     use std::sync::atomic::AtomicUsize;
 

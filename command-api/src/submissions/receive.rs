@@ -205,7 +205,8 @@ async fn receive_file(
     })
 }
 
-fn too_large(most_bytes: u64) -> ApiError {
+/// 413.
+pub(super) fn too_large(most_bytes: u64) -> ApiError {
     let words = format!("must have at most {most_bytes} bytes");
     ApiError::too_large(most_bytes)
         .with_message("The file is too large.")

@@ -48,9 +48,11 @@ impl Request {
         let mut items: Vec<(ItemType, String)> = Vec::new();
         let mut seen = std::collections::HashSet::new();
         let mut count = 0;
+        let mut longest = (0, "document_ids");
         for (item_type, ids) in lists {
             let ids = ids.unwrap_or_default();
             count += ids.len();
+            longest = longest.max((ids.len(), list_of(item_type)));
             for id in ids {
                 if seen.insert((item_type, id.clone())) {
                     items.push((item_type, id));
@@ -59,10 +61,19 @@ impl Request {
         }
         let mut checks = Checks::default();
         if count > MOST_ITEMS {
-            checks.refuse("document_ids", format!("at most {MOST_ITEMS} items in all"));
+            checks.refuse(longest.1, format!("at most {MOST_ITEMS} items in all"));
         }
         checks.finish()?;
         Ok(items)
+    }
+}
+
+/// The list of the body in which items of this kind stand.
+const fn list_of(item_type: ItemType) -> &'static str {
+    match item_type {
+        ItemType::Document => "document_ids",
+        ItemType::VoiceSample => "voice_sample_ids",
+        ItemType::RawText => "raw_text_ids",
     }
 }
 
@@ -100,7 +111,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(sent.key, &caller.identity()).await?;
-    let items = sent.body.items()?;
+    let items = sent.body?.items()?;
     let causation_id = api.causation_id(&key).await?;
     let caller = caller.in_batch(causation_id);
     let outcomes = each(items, |(item_type, id)| {

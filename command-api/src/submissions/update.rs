@@ -130,7 +130,7 @@ async fn handle(
     }
     let held = api.settled(item_id, held).await?;
     let asked = expected_version(&headers, held.version)?;
-    let edit = edit(&api, item_id, sent.body).await?;
+    let edit = edit(&api, item_id, sent.body?).await?;
     let mut context = held.caller.context();
     context.expected_version = asked.map(|_| held.version);
 

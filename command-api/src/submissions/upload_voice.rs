@@ -47,9 +47,14 @@ impl Kind for VoiceSample {
             "type": "voice_sample",
             "transcription_text": null,
             "transcription": null,
-            "duration_seconds": upload.probe.duration_seconds,
+            "duration_seconds": upload.probe.duration_seconds.map(in_milliseconds),
         })
     }
+}
+
+/// Seconds as every answer shows them, to the millisecond.
+fn in_milliseconds(seconds: f64) -> f64 {
+    (seconds * 1_000.0).round() / 1_000.0
 }
 
 /// The form, for its description alone: it is taken in piece by piece.

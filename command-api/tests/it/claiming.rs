@@ -223,3 +223,52 @@ pub async fn queue(house: &House, project: Uuid, submitter: &Person, item: Uuid,
     .await
     .expect("a row");
 }
+
+#[tokio::test]
+async fn a_claim_does_not_outlive_the_right_to_review() {
+    let Team {
+        house,
+        project,
+        contributor,
+        admin,
+        reviewer,
+        ..
+    } = Team::new().await;
+    let root = house.super_admin().await;
+    let membership = format!("/projects/{project}/members/{}", reviewer.id);
+    let account = format!("/admin/users/{}", reviewer.id);
+    let role = |role: &str| json!({ "role": role });
+    let claimed = async || {
+        let item = house.submitted(&contributor, project).await;
+        let again = house.sign_in(reviewer.id, &reviewer.email).await;
+        let claim = format!("/review/{item}/claim");
+        house.post_bare(&again, &claim).await.is(200);
+        house
+            .refused(house.post_bare(&admin, &claim), 409, "CLAIMED")
+            .await;
+        (item, claim)
+    };
+    let (item, _) = claimed().await;
+    house
+        .put(&admin, &membership, role("contributor"))
+        .await
+        .is(200);
+    let approve = json!({"decision": "approve"});
+    decide(&house, &admin, item, approve.clone()).await.is(200);
+    house
+        .put(&admin, &membership, role("reviewer"))
+        .await
+        .is(200);
+
+    let (_, claim) = claimed().await;
+    let suspended = |suspended: bool| json!({ "suspended": suspended });
+    house.put(&root, &account, suspended(true)).await.is(200);
+    house.post_bare(&admin, &claim).await.is(200);
+    house.put(&root, &account, suspended(false)).await.is(200);
+
+    let (item, _) = claimed().await;
+    house.delete(&admin, &membership).await.is(204);
+    decide(&house, &admin, item, approve).await.is(200);
+    let released = "ClaimReleased".to_owned();
+    assert!(house.stream(item).await.contains(&released));
+}

@@ -160,7 +160,7 @@ async fn only_who_may_contribute_does() {
         .refused(
             house.post(&stranger, "/raw-text", text(project)),
             404,
-            "NOT_FOUND",
+            "PROJECT_NOT_FOUND",
         )
         .await;
     let nowhere = text(Uuid::from_u128(1));

@@ -56,7 +56,7 @@ async fn a_role_that_is_taken_away_is_gone_with_the_next_request() {
         .refused(
             house.post(&contributor, "/raw-text", body),
             404,
-            "NOT_FOUND",
+            "PROJECT_NOT_FOUND",
         )
         .await;
     house
@@ -139,7 +139,7 @@ async fn of_two_admins_who_go_at_the_same_moment_one_stays() {
         let (done, refused) = if a.status < 300 { (a, b) } else { (b, a) };
         assert!(done.status < 300, "{way}: {}", done.body);
         // Who was removed meanwhile does not see the project any more.
-        let codes = ["LAST_ADMIN", "NOT_FOUND"];
+        let codes = ["LAST_ADMIN", "PROJECT_NOT_FOUND"];
         assert!(codes.contains(&refused.code()), "{way}: {}", refused.body);
         let project = house.store.load::<ProjectMembership>(project).await;
         let project = project.expect("loaded").aggregate;

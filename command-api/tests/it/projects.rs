@@ -136,7 +136,7 @@ async fn only_admins_manage_and_strangers_see_nothing() {
     for (who, status, code) in [
         (&contributor, 403, "FORBIDDEN"),
         (&reviewer, 403, "FORBIDDEN"),
-        (&stranger, 404, "NOT_FOUND"),
+        (&stranger, 404, "PROJECT_NOT_FOUND"),
     ] {
         let invite = json!({"email": "x@example.org", "role": "admin"});
         house

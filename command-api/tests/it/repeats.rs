@@ -223,3 +223,38 @@ async fn a_repeat_is_answered_even_when_the_first_time_took_the_right_away() {
             .is(200);
     }
 }
+
+#[tokio::test]
+async fn what_is_given_twice_is_not_chosen_from() {
+    let house = House::new().await;
+    let person = house.person("a@example.org").await;
+    let body = json!({"name": "Letters"});
+    let keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")];
+    let asked = house.ask(Method::POST, "/projects", Some(&person), &keys, Some(&body));
+    let refused = house.refused(asked, 400, "INVALID_PARAMETER").await;
+    assert_eq!(
+        refused.body["error"]["details"]["Idempotency-Key"],
+        json!(["must be given once"])
+    );
+    let another = format!("Bearer {}", person.token);
+    let tokens = [("Authorization", another.as_str())];
+    let asked = house.ask(
+        Method::POST,
+        "/projects",
+        Some(&person),
+        &tokens,
+        Some(&body),
+    );
+    house.refused(asked, 401, "UNAUTHENTICATED").await;
+    let packed = [("Content-Encoding", "gzip")];
+    let asked = house.ask(
+        Method::POST,
+        "/projects",
+        Some(&person),
+        &packed,
+        Some(&body),
+    );
+    house
+        .refused(asked, 415, "UNSUPPORTED_CONTENT_ENCODING")
+        .await;
+}

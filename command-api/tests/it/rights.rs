@@ -77,3 +77,41 @@ async fn a_removal_without_a_position_is_not_answered_with_success() {
     let last = house.stream(project).await.pop();
     assert_eq!(last.as_deref(), Some("MemberRemoved"));
 }
+
+#[tokio::test]
+async fn who_may_not_is_told_so_whatever_they_send() {
+    let Team {
+        house,
+        project,
+        contributor,
+        admin,
+        stranger,
+        ..
+    } = Team::new().await;
+    let item = house.submitted(&admin, project).await;
+    let wrong = json!({"no such": "thing"});
+    for (method, path) in [
+        (Method::POST, "/admin/users".to_owned()),
+        (Method::PUT, format!("/admin/users/{}", admin.id)),
+        (Method::POST, format!("/projects/{project}/invite")),
+        (Method::PUT, format!("/projects/{project}")),
+        (
+            Method::PUT,
+            format!("/projects/{project}/members/{}", admin.id),
+        ),
+    ] {
+        let asked = house.ask(method, &path, Some(&contributor), &[], Some(&wrong));
+        house.refused(asked, 403, "FORBIDDEN").await;
+    }
+    for (method, path) in [
+        (Method::PATCH, format!("/review/{item}")),
+        (Method::POST, format!("/review/{item}/comments")),
+        (Method::PUT, format!("/raw-text/{item}")),
+    ] {
+        let asked = house.ask(method, &path, Some(&stranger), &[], Some(&wrong));
+        house.refused(asked, 404, "ITEM_NOT_FOUND").await;
+    }
+    let path = format!("/projects/{project}");
+    let asked = house.put(&stranger, &path, wrong);
+    house.refused(asked, 404, "PROJECT_NOT_FOUND").await;
+}

@@ -317,7 +317,11 @@ async fn only_who_may_contribute_uploads() {
         .refused(upload(&house, &reviewer, &path, &part), 403, "FORBIDDEN")
         .await;
     house
-        .refused(upload(&house, &stranger, &path, &part), 404, "NOT_FOUND")
+        .refused(
+            upload(&house, &stranger, &path, &part),
+            404,
+            "PROJECT_NOT_FOUND",
+        )
         .await;
 }
 
