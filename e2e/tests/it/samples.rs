@@ -2,9 +2,13 @@
 
 use crate::house::House;
 use anyhow::{Result, ensure};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use test_kit::AltaProcess;
 
+const PATIENCE: Duration = Duration::from_mins(1);
 /// As the samples have it.
 const PASSWORD: &str = "alta sample 2718";
 
@@ -38,7 +42,13 @@ async fn samples_that_broke_off_are_completed_by_the_next_run() -> Result<()> {
     };
     let mut broken = seed(&house)?;
     broken.launch()?;
+    let begun = Instant::now();
     while items().await?.len() < 4 {
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "no samples: {}",
+            broken.output()
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     broken.kill_tree().await?;
