@@ -89,13 +89,14 @@ pub(super) async fn places(
             }
         }
         if let Some(end) = end_of_stretch(&known, wanted, share) {
-            let found = matches(pool, visible, wanted, Some(end)).await?;
-            if full(&found) {
-                return Ok(found);
-            }
+            let mut statement = Statement::new(wanted);
+            statement.matches_near_or_all(visible, end);
+            return statement.fetch(pool).await;
         }
     }
-    matches(pool, visible, wanted, None).await
+    let mut statement = Statement::new(wanted);
+    statement.matches(visible, None);
+    statement.fetch(pool).await
 }
 
 async fn among_the_first(
@@ -105,18 +106,6 @@ async fn among_the_first(
 ) -> Result<Vec<Place>, sqlx::Error> {
     let mut statement = Statement::new(wanted);
     statement.among_the_first(visible);
-    statement.fetch(pool).await
-}
-
-/// What has the words; with an end, the part of it that stands no further down the list than that.
-async fn matches(
-    pool: &PgPool,
-    visible: &Visible,
-    wanted: &Wanted,
-    end: Option<OffsetDateTime>,
-) -> Result<Vec<Place>, sqlx::Error> {
-    let mut statement = Statement::new(wanted);
-    statement.matches(visible, end);
     statement.fetch(pool).await
 }
 

@@ -42,6 +42,26 @@ impl<'a> Statement<'a> {
         self.end(at, id);
     }
 
+    /// What has the words no further down the list than the end; where that is no full page, all that
+    /// has them. One statement, because to find out which costs more than to look.
+    pub(super) fn matches_near_or_all(&mut self, visible: &Visible, end: OffsetDateTime) {
+        self.sql.push("WITH near(at, id) AS MATERIALIZED (");
+        self.matches(visible, Some(end));
+        self.sql.push(
+            "), here AS MATERIALIZED (SELECT count(*) AS places FROM near)
+             SELECT at, id FROM (
+               SELECT at, id FROM near WHERE (SELECT places FROM here) > ",
+        );
+        self.sql.push_bind(self.wanted.limit);
+        self.sql.push(" UNION ALL SELECT at, id FROM (");
+        self.matches(visible, None);
+        self.sql
+            .push(") AS everywhere(at, id) WHERE (SELECT places FROM here) <= ");
+        self.sql.push_bind(self.wanted.limit);
+        self.sql.push(") AS either(at, id)");
+        self.end("at", "id");
+    }
+
     /// What has the words, then sorted: found by the words, whatever the planner thinks of the order
     /// (`OFFSET 0` keeps it apart).
     pub(super) fn matches(&mut self, visible: &Visible, end: Option<OffsetDateTime>) {
