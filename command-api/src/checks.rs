@@ -24,6 +24,19 @@ impl Checks {
         self.0.map_or(Ok(()), Err)
     }
 
+    /// A field that can be changed but not removed: absent, or not null.
+    #[expect(
+        clippy::option_option,
+        reason = "absent, null and present are three things"
+    )]
+    pub fn present<T>(&mut self, field: &str, value: Option<Option<T>>) -> Option<T> {
+        let value = value?;
+        if value.is_none() {
+            self.refuse(field, "must not be null");
+        }
+        value
+    }
+
     /// One line that is not empty: trimmed, at most `most` characters.
     pub fn line(&mut self, field: &str, text: &str, most: usize) -> String {
         let text = text.trim();

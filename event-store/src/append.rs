@@ -20,8 +20,6 @@ pub struct RowId(pub i64);
 pub struct Also {
     /// Keep the answer under the caller's key.
     pub idempotency: Option<Idempotency>,
-    /// Keep this answer in its place when there is nothing to append.
-    pub answer_without_events: Option<Value>,
     /// Claim an address for an account; refused when another has it.
     pub claim_email: Option<(String, Uuid)>,
     /// Note which key seals something about an address (an invitation).

@@ -227,11 +227,8 @@ impl EventStore {
         version: u64,
         also: &Also,
     ) -> Result<Appended<A>, DispatchError<A::Error>> {
-        if let Some(mut idempotency) = also.idempotency.clone() {
-            if let Some(answer) = &also.answer_without_events {
-                idempotency.answer = answer.clone();
-            }
-            self.remember_answer(&idempotency).await?;
+        if let Some(idempotency) = &also.idempotency {
+            self.remember_answer(idempotency).await?;
         }
         Ok(Appended {
             aggregate,

@@ -25,13 +25,16 @@ use crate::{
     reason = "absent, null and present are three things"
 )]
 pub(super) struct Request {
-    #[schema(min_length = 1, max_length = 200)]
-    name: Option<String>,
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    #[serde(default, deserialize_with = "given")]
+    name: Option<Option<String>>,
     #[schema(value_type = Option<String>, max_length = 5000)]
     #[serde(default, deserialize_with = "given")]
     description: Option<Option<String>>,
     /// Whether reviewers may decide on what they submitted themselves.
-    allow_self_review: Option<bool>,
+    #[schema(value_type = bool, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    allow_self_review: Option<Option<bool>>,
 }
 
 /// Changes a project; what is absent stays as it is.
@@ -96,9 +99,10 @@ pub(super) async fn handle(
 
 fn command(api: &CommandApi, request: Request) -> Result<ProjectCommand, Stop> {
     let mut checks = Checks::default();
-    let name = request
-        .name
+    let name = checks
+        .present("name", request.name)
         .map(|name| checks.line("name", &name, api.limits.name_chars));
+    let allow_self_review = checks.present("allow_self_review", request.allow_self_review);
     let description = request
         .description
         .map(|words| words.filter(|words| !words.trim().is_empty()));
@@ -109,6 +113,6 @@ fn command(api: &CommandApi, request: Request) -> Result<ProjectCommand, Stop> {
     Ok(ProjectCommand::Change {
         name,
         description,
-        allow_self_review: request.allow_self_review,
+        allow_self_review,
     })
 }

@@ -1,5 +1,5 @@
 //! `PUT` and `PATCH` of an item by its owner: what is given changes, what is not stays. Takes a
-//! rejected item up again. A change that changes nothing says so.
+//! rejected item up again.
 
 use axum::{
     extract::State,
@@ -135,37 +135,30 @@ async fn handle(
     context.expected_version = asked.map(|_| held.version);
 
     let status = StatusCode::OK;
-    let says = |word: &str| json!({"id": item_id, "status": word});
+    let answer = json!({"id": item_id, "status": "updated"});
     let fill = Fill::Times {
         aggregate_type: STREAM.to_owned(),
         id: item_id,
         request_id: context.request_id.clone(),
     };
-    let keep = |body: &Value| keep(&key, status, Some(body), fill.clone());
     let also = Also {
-        idempotency: keep(&says("updated")),
-        answer_without_events: keep(&says("unchanged")).map(|kept| kept.answer),
+        idempotency: keep(&key, status, Some(&answer), fill),
         ..Also::default()
     };
     let command = SubmissionCommand::Edit(edit);
     let appended = api
         .carry_out::<Submission>(item_id, command, &context, also)
         .await?;
-    let word = if appended.events.is_empty() {
-        "unchanged"
-    } else {
-        "updated"
-    };
-    let answer = api.answer(status, Some(says(word)), &appended).await;
+    let answer = api.answer(status, Some(answer), &appended).await;
     Ok(answer.with_version(appended.version))
 }
 
 async fn edit(api: &CommandApi, item_id: Uuid, request: Request) -> Result<Edit, Stop> {
     let limits = &api.limits;
     let mut checks = Checks::default();
-    let title = present(&mut checks, "title", request.title);
+    let title = checks.present("title", request.title);
     let title = title.map(|title| checks.line("title", &title, limits.title_chars));
-    let content = present(&mut checks, "content", request.content);
+    let content = checks.present("content", request.content);
     if let Some(content) = &content {
         api.check_content(&mut checks, content);
     }
@@ -192,17 +185,4 @@ async fn edit(api: &CommandApi, item_id: Uuid, request: Request) -> Result<Edit,
         title: title.map(|title| Personal::new(item_id, title)),
         content,
     })
-}
-
-/// A field that can be changed but not removed.
-#[expect(
-    clippy::option_option,
-    reason = "absent, null and present are three things"
-)]
-fn present(checks: &mut Checks, field: &str, value: Option<Option<String>>) -> Option<String> {
-    let value = value?;
-    if value.is_none() {
-        checks.refuse(field, "must not be null");
-    }
-    value
 }

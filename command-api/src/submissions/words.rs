@@ -13,13 +13,13 @@ pub(crate) enum ItemTypeWord {
     RawText,
 }
 
-/// An item that was changed, or not.
+/// An item that is as was asked.
 #[derive(ToSchema)]
 #[schema(example = json!({"id": "0192f0c1-7d5e-7b52-8d9a-8a2f0f7b3c11", "status": "updated"}))]
 #[expect(dead_code, reason = "describes the answer")]
 pub(super) struct ChangedItem {
     id: Uuid,
-    /// `unchanged` when it was like that before.
+    #[schema(inline)]
     status: ChangedWord,
 }
 
@@ -28,7 +28,6 @@ pub(super) struct ChangedItem {
 #[expect(dead_code, reason = "describes a word")]
 enum ChangedWord {
     Updated,
-    Unchanged,
 }
 
 /// A draft that was deleted.

@@ -47,7 +47,7 @@ async fn what_is_exactly_at_a_limit_is_taken() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_removed_cannot_be_null_and_what_changes_nothing_says_so() {
+async fn what_cannot_be_removed_cannot_be_null_and_what_changes_nothing_is_no_event() {
     let Team {
         house,
         project,
@@ -61,7 +61,7 @@ async fn what_cannot_be_removed_cannot_be_null_and_what_changes_nothing_says_so(
         let reply = house.refused(null, 422, "VALIDATION_ERROR").await;
         assert!(reply.body["error"]["details"][field].is_array());
     }
-    let unchanged = json!({"id": item, "status": "unchanged"});
+    let updated = json!({"id": item, "status": "updated"});
     for nothing in [
         json!({}),
         json!({"title": "A title"}),
@@ -69,7 +69,7 @@ async fn what_cannot_be_removed_cannot_be_null_and_what_changes_nothing_says_so(
         json!({"domain": null}),
     ] {
         let reply = house.put(&contributor, &path, nothing).await.is(200);
-        assert_eq!(reply.body, unchanged);
+        assert_eq!(reply.body, updated);
         assert_eq!(reply.header("etag"), Some("\"1\""));
     }
     let headers = [("idempotency-key", "n1")];
@@ -85,7 +85,7 @@ async fn what_cannot_be_removed_cannot_be_null_and_what_changes_nothing_says_so(
             )
             .await
             .is(200);
-        assert_eq!(reply.body, unchanged);
+        assert_eq!(reply.body, updated);
         assert_eq!(reply.header("idempotency-replayed"), replayed);
     }
     let removed = house.put(&contributor, &path, json!({"tags": ["x"], "domain": "law"}));
