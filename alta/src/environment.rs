@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use anyhow::{bail, ensure};
+use media::engine_child::EngineProgram;
 use runtime::{
-    config::{
-        Config,
-        engines::{OcrEngine, TranscriptionEngine},
-        environment,
-    },
+    clock::Clock,
+    config::{Config, environment},
     dotenv,
 };
 
@@ -22,7 +20,6 @@ pub(crate) fn config() -> anyhow::Result<Config> {
             .filter(|(_, value)| !value.trim().is_empty()),
     );
     let config = Config::from_vars(&variables)?;
-    only_what_is_there(&config)?;
     as_those_who_use_it(&config)?;
     Ok(config)
 }
@@ -34,6 +31,8 @@ fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
         processors::email::is_sender(&config.mail.from),
         "SMTP_FROM cannot be used: it must be an address or Name <address>"
     );
+    let program = EngineProgram::current(&[])?;
+    processors::Engines::chosen(&config.engines, program, &Clock::system())?;
     if let Some(first) = &config.admin.first
         && let Err((field, why)) = command_api::may_sign_in(&first.email, first.password.expose())
     {
@@ -42,21 +41,6 @@ fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
             _ => "SUPER_ADMIN_EMAIL",
         };
         bail!("{variable} cannot be used: it {why}");
-    }
-    Ok(())
-}
-
-/// Refuses what the settings can name and this version does not have: nobody's recordings shall be
-/// written down by another engine than the one that was chosen.
-fn only_what_is_there(config: &Config) -> anyhow::Result<()> {
-    if !matches!(config.engines.ocr, OcrEngine::Tesseract) {
-        bail!("OCR_ENGINE cannot be used: this version has tesseract only");
-    }
-    if !matches!(
-        config.engines.transcription,
-        TranscriptionEngine::Pocketsphinx
-    ) {
-        bail!("TRANSCRIPTION_ENGINE cannot be used: this version has pocketsphinx only");
     }
     Ok(())
 }

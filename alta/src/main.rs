@@ -39,13 +39,13 @@ fn main() -> ExitCode {
 }
 
 fn run(action: Action) -> anyhow::Result<()> {
-    let config = environment::config()?;
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .is_err()
     {
         anyhow::bail!("a TLS provider is installed already");
     }
+    let config = environment::config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -124,7 +124,11 @@ impl World {
             mail_directory: self.config.server.data_dir.join("mail"),
             jobs: self.config.jobs.clone(),
             limits: engine_limits(&self.config.limits),
-            engine: EngineProgram::current(&["engine"])?,
+            engines: processors::Engines::chosen(
+                &self.config.engines,
+                EngineProgram::current(&["engine"])?,
+                &self.clock,
+            )?,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             grace: JOBS_GRACE,

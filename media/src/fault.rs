@@ -114,6 +114,15 @@ impl ErrorCode {
         Fault {
             code: self,
             detail: detail.into(),
+            lasting: self.is_permanent(),
+        }
+    }
+
+    /// The same where another try must end the same way, whatever the code says of it in general.
+    pub fn for_good(self, detail: impl Into<String>) -> Fault {
+        Fault {
+            lasting: true,
+            ..self.because(detail)
         }
     }
 }
@@ -148,12 +157,13 @@ pub struct Fault {
     pub code: ErrorCode,
     /// What was seen, in English, without paths of this machine.
     pub detail: String,
+    lasting: bool,
 }
 
 impl Fault {
     /// True where trying again with the same file must end the same way.
     pub const fn is_permanent(&self) -> bool {
-        self.code.is_permanent()
+        self.lasting
     }
 }
 

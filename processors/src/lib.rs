@@ -2,13 +2,16 @@
 //! knows nothing of HTTP and reads no read model.
 
 pub mod email;
+mod engines;
 mod follow;
 pub mod jobs;
 pub mod ocr;
 mod policies;
+mod remote;
 mod run;
 pub mod transcription;
 pub mod when_review_ended_record_outcome;
 pub mod when_submission_submitted_open_review;
 
+pub use engines::{BadSetting, Engines};
 pub use run::{Part, Settings, UnknownPart, run};

@@ -2,12 +2,13 @@
 //! processes may do this at once.
 
 use crate::{
+    Engines,
     follow::{Source, Subscribe, follow},
     jobs::{Kind, gauges, intake::Intake, sweep, worker::Worker},
     policies::Policies,
 };
 use event_store::{EventStore, notify::Heads};
-use media::{Limits, ObjectStorage, engine_child::EngineProgram};
+use media::{Limits, ObjectStorage};
 use runtime::{
     clock::Clock,
     config::{jobs::JobsConfig, mail::MailConfig},
@@ -47,8 +48,8 @@ pub struct Settings {
     pub jobs: JobsConfig,
     /// Bounds on what engines are given.
     pub limits: Limits,
-    /// How the decoding child is started.
-    pub engine: EngineProgram,
+    /// What reads documents and recordings.
+    pub engines: Engines,
     /// The time.
     pub clock: Clock,
     /// New ids.

@@ -156,6 +156,18 @@ fn words() -> Vec<Bad> {
             .beside(DOCUMENT_AI)
             .beside(("GCS_PROJECT_ID", "p")),
         bad("DOCUMENT_AI_LOCATION", "us.example/"),
+        bad("DOCUMENT_AI_ENDPOINT", "eu-documentai.googleapis.com"),
+        bad("GOOGLE_SPEECH_ENDPOINT", "ftp://h"),
+        bad("GOOGLE_APPLICATION_CREDENTIALS", "")
+            .beside(SPEECH)
+            .beside(("GCS_PROJECT_ID", "p")),
+        bad("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/file")
+            .beside(SPEECH)
+            .beside(("GCS_PROJECT_ID", "p")),
+        bad("GOOGLE_APPLICATION_CREDENTIALS", "/etc/hostname")
+            .beside(DOCUMENT_AI)
+            .beside(("GCS_PROJECT_ID", "p"))
+            .beside(("DOCUMENT_AI_PROCESSOR_ID", "x")),
         bad("TRANSCRIPTION_ENGINE", "magic"),
         bad("OPENAI_API_KEY", "").beside(OPENAI),
         bad("OPENAI_API_KEY", format!("{HUSH}\nX: y")),

@@ -2,17 +2,14 @@
 //! engine over it, and shape what it found into the outcome that the item's stream will keep.
 
 use super::{Done, Failure, Kind, item_facts::ItemFacts, queue::Leased};
-use crate::{ocr, transcription};
+use crate::{Engines, ocr, transcription};
 use bytes::Bytes;
 use domain::{
     Personal,
     submission::{ContentRef, Processing, ProcessingOutcome, StoredFile, Text},
 };
 use event_store::EventStore;
-use media::{
-    ErrorCode, Limits, MediaType, ObjectStorage, engine_child::EngineProgram,
-    store::StoreError as ObjectError,
-};
+use media::{ErrorCode, Limits, MediaType, ObjectStorage, store::StoreError as ObjectError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
@@ -30,7 +27,7 @@ pub(crate) struct Reading {
     pub store: EventStore,
     pub storage: ObjectStorage,
     pub limits: Limits,
-    pub engine: EngineProgram,
+    pub engines: Engines,
 }
 
 /// What an engine found.
@@ -87,14 +84,17 @@ impl Reading {
         };
         match kind {
             Kind::Ocr => {
-                let (engine, limits) = (&self.engine, &self.limits);
+                let engine = self.engines.ocr.as_ref();
                 let read =
-                    ocr::recognise(&input, media_type, language, engine, limits, tell).await?;
+                    ocr::recognise(engine, &input, media_type, language, &self.limits, &tell)
+                        .await?;
                 Ok(Found::from(read))
             }
             Kind::Transcription => {
+                let engine = self.engines.transcription.as_ref();
+                let limits = &self.limits;
                 let heard =
-                    transcription::transcribe(&input, media_type, language, &self.limits, tell)
+                    transcription::transcribe(engine, &input, media_type, language, limits, tell)
                         .await?;
                 Ok(Found::from(heard))
             }
@@ -234,7 +234,7 @@ impl From<transcription::Transcript> for Found {
             }),
             engine: heard.engine,
             engine_version: heard.engine_version,
-            language: Some(heard.language),
+            language: heard.language,
             confidence: heard.confidence,
             duration_seconds: Some(heard.duration_seconds),
             text: heard.text,

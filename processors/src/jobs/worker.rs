@@ -65,7 +65,7 @@ impl Worker {
                 store: settings.store.clone(),
                 storage: settings.storage.clone(),
                 limits: settings.limits.clone(),
-                engine: settings.engine.clone(),
+                engines: settings.engines.clone(),
             },
             mailer: Arc::new(Mailer::new(settings)),
             heads: settings.heads.clone(),
@@ -81,6 +81,13 @@ impl Worker {
         let mut woken = self.heads.watch_projection(self.kind.wake());
         let mut failures = 0;
         while !shutdown.is_cancelled() {
+            if let Some(rest) = self.reading.engines.rest(self.kind) {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(rest) => {}
+                }
+                continue;
+            }
             let wait = match self.take().await {
                 Ok(Some(job)) => {
                     failures = 0;

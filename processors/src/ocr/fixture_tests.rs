@@ -3,13 +3,14 @@
 //! collection these tests pass without looking.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use media::score::{Level, character_error_rate};
 use serde::Deserialize;
 
-use super::tests::engine;
+use super::tests::tesseract;
 use super::*;
-use crate::transcription;
+use crate::transcription::{self, Pocketsphinx};
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -71,11 +72,13 @@ async fn handle(path: &Path, language: Option<&str>) -> Result<String, Fault> {
     let limits = Limits::default();
     media::probe(path, kind, &limits).await?;
     if kind.is_voice() {
-        let heard = transcription::transcribe(path, kind, language, &limits, |_, _| {}).await?;
+        let heard =
+            transcription::transcribe(&Pocketsphinx, path, kind, language, &limits, |_, _| {})
+                .await?;
         return Ok(heard.text);
     }
     Ok(
-        recognise(path, kind, language, &engine(), &limits, |_, _| {})
+        recognise(&tesseract(), path, kind, language, &limits, &|_, _| {})
             .await?
             .text,
     )
@@ -101,7 +104,7 @@ async fn real_pages_are_read_within_their_error_rates() {
         for hint in &hints[..if hints[1].is_some() { 2 } else { 1 }] {
             let hint = *hint;
             let limits = Limits::default();
-            let outcome = recognise(&path, kind, hint, &engine(), &limits, |_, _| {}).await;
+            let outcome = recognise(&tesseract(), &path, kind, hint, &limits, &|_, _| {}).await;
             let outcome = outcome.unwrap_or_else(|fault| panic!("{}: {fault}", entry.file));
             let rate = character_error_rate(&reference, &outcome.text, Level::Words);
             println!(

@@ -1,27 +1,62 @@
-//! Reading the text of documents: the PDF's own text where there is some, tesseract elsewhere.
-//! Foreign bytes are parsed by bounded children only; this process sees their output.
-//!
-//! A page goes: text layer, else picture, upright, deskewed, read, and read again in other ways
-//! when the engine is unsure. Deskewing cannot be left to the engine's confidence: two degrees of
-//! skew interleave the lines while every word stays certain.
+//! Reading the text of documents. Foreign bytes are parsed by bounded children only; this process
+//! sees their output.
 
+mod document_ai;
 mod layer;
+mod local;
 mod model;
 mod page;
 mod tesseract;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::Duration;
 
-use media::engine_child::EngineProgram;
-use media::{ErrorCode, Fault, Limits, MediaType, pdf};
+use futures::future::BoxFuture;
+use media::{ErrorCode, Fault, Limits, MediaType};
 use serde::{Deserialize, Serialize};
 
-use self::model::Models;
-use self::page::Reader;
+pub use self::document_ai::DocumentAi;
+pub(crate) use self::document_ai::Processor;
+pub use self::local::Tesseract;
 
-/// The engine's name, as it is stored and shown.
-pub const ENGINE: &str = "tesseract";
+/// What reads documents.
+pub trait OcrEngine: Send + Sync {
+    /// Its name, as it is stored and shown.
+    fn name(&self) -> &'static str;
+
+    /// Reads a document, and tells how far it is.
+    ///
+    /// # Errors
+    /// A fault whose code says whether another try could help.
+    fn read<'a>(
+        &'a self,
+        document: Document<'a>,
+        tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<OcrOutcome, Fault>>;
+
+    /// How long to wait before taking on work, while the engine is left alone.
+    fn rest(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Hears pages done and in all.
+pub type Tell<'a> = &'a (dyn Fn(u32, u32) + Send + Sync);
+
+/// A document to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'a> {
+    /// The file.
+    pub input: &'a Path,
+    /// Its kind, told from its bytes.
+    pub kind: MediaType,
+    /// A hint from the item.
+    pub language: Option<&'a str>,
+    /// A directory for files that come and go.
+    pub work: &'a Path,
+    /// What it and foreign programs may take.
+    pub limits: &'a Limits,
+}
 
 /// Between the texts of two pages.
 pub const PAGE_BREAK: char = '\u{c}';
@@ -58,7 +93,7 @@ pub struct Page {
 /// A document as it was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OcrOutcome {
-    /// Always [`ENGINE`].
+    /// [`OcrEngine::name`].
     pub engine: String,
     /// The engine's own version.
     pub engine_version: String,
@@ -74,85 +109,32 @@ pub struct OcrOutcome {
     pub seconds: f64,
 }
 
-/// Reads a document whose kind was told from its bytes. `progress` hears pages done and in all.
+/// Reads a document whose kind was told from its bytes. `tell` hears pages done and in all.
 ///
 /// # Errors
 /// A fault whose code says whether another try could help ([`Fault::is_permanent`]).
 pub async fn recognise(
+    engine: &dyn OcrEngine,
     input: &Path,
     kind: MediaType,
     language: Option<&str>,
-    engine: &EngineProgram,
     limits: &Limits,
-    progress: impl Fn(u32, u32),
+    tell: Tell<'_>,
 ) -> Result<OcrOutcome, Fault> {
-    let began = Instant::now();
     let work = tempfile::Builder::new()
         .prefix("alta-ocr-")
         .tempdir()
         .map_err(|error| {
             ErrorCode::EngineFailed.because(format!("no working directory: {error}"))
         })?;
-    let models = Models::choose(language, limits).await?;
-    let reader = Reader {
+    let document = Document {
         input,
+        kind,
+        language,
         work: work.path(),
-        engine,
         limits,
-        models: &models,
     };
-    let pages = if kind == MediaType::Pdf {
-        read_pdf(&reader, &progress).await?
-    } else if kind.is_image() {
-        read_image(&reader, kind, &progress).await?
-    } else {
-        return Err(ErrorCode::UnsupportedType.because("not a document"));
-    };
-    Ok(outcome(pages, &models, began))
-}
-
-async fn read_pdf(reader: &Reader<'_>, progress: &impl Fn(u32, u32)) -> Result<Vec<Page>, Fault> {
-    let sizes = pdf::pages(reader.input, reader.limits).await?;
-    let total = sizes.len() as u32;
-    let mut pages = Vec::with_capacity(sizes.len());
-    progress(0, total);
-    for (number, size) in (1..).zip(&sizes) {
-        pages.push(reader.pdf_page(number, *size).await?);
-        progress(number, total);
-    }
-    Ok(pages)
-}
-
-async fn read_image(
-    reader: &Reader<'_>,
-    kind: MediaType,
-    progress: &impl Fn(u32, u32),
-) -> Result<Vec<Page>, Fault> {
-    let names = reader
-        .engine
-        .decode(reader.input, kind, reader.work, reader.limits)
-        .await?;
-    let total = names.len() as u32;
-    let mut pages = Vec::with_capacity(names.len());
-    progress(0, total);
-    for (number, name) in (1..).zip(&names) {
-        pages.push(reader.picture_page(number, name).await?);
-        progress(number, total);
-    }
-    Ok(pages)
-}
-
-fn outcome(pages: Vec<Page>, models: &Models, began: Instant) -> OcrOutcome {
-    let texts: Vec<&str> = pages.iter().map(|page| page.text.as_str()).collect();
-    OcrOutcome {
-        engine: ENGINE.to_owned(),
-        engine_version: models.engine_version.clone(),
-        text: texts.join(&PAGE_BREAK.to_string()),
-        confidence: mean_confidence(&pages),
-        language: models.hinted().or_else(|| most_common(&pages)),
-        pages,
-        seconds: began.elapsed().as_secs_f64(),
-    }
+    engine.read(document, tell).await
 }
 
 fn mean_confidence(pages: &[Page]) -> Option<f64> {

@@ -8,7 +8,7 @@ use media::language::{self, Hint, Language, Script};
 use media::{ErrorCode, Fault, Limits};
 use tokio::sync::OnceCell;
 
-use super::ENGINE;
+use super::local::NAME;
 
 const LATIN: &str = "eng";
 const ARABIC: &str = "ara";
@@ -71,7 +71,7 @@ impl Models {
     pub fn for_script(&self, script: Option<&str>) -> Result<String, Fault> {
         if self.unreadable {
             let name = self.hint.map_or("this language", |language| language.name);
-            let detail = format!("{ENGINE} has no model for {name} here");
+            let detail = format!("{NAME} has no model for {name} here");
             return Err(ErrorCode::UnsupportedLanguage.because(detail));
         }
         if let Some(model) = &self.hinted {
@@ -129,7 +129,7 @@ async fn installed(limits: &Limits) -> Result<Installed, Fault> {
 }
 
 async fn ask(word: &str, work: &Path, bounds: &Bounds) -> Result<String, Fault> {
-    let output = Run::new(ENGINE).arg(word).run(work, bounds).await;
+    let output = Run::new(NAME).arg(word).run(work, bounds).await;
     output
         .map(|output| output.text())
         .map_err(|error| error.into_fault(ErrorCode::EngineUnavailable))

@@ -6,7 +6,7 @@ use std::path::Path;
 use media::bounded::{Bounds, Run, RunError};
 use media::{ErrorCode, Fault};
 
-use super::ENGINE;
+use super::local::NAME;
 
 /// What the engine sees of a page's position, without reading it.
 #[derive(Debug, Default, PartialEq)]
@@ -63,7 +63,7 @@ impl Tesseract<'_> {
     /// Which way up the page is and how it is written; nothing where it holds too little.
     pub async fn orientation(&self, page: &str) -> Result<Orientation, Fault> {
         let said = self
-            .ask(Run::new(ENGINE).args([page, "stdout", "--psm", "0"]))
+            .ask(Run::new(NAME).args([page, "stdout", "--psm", "0"]))
             .await?;
         Ok(said.map(|text| read_orientation(&text)).unwrap_or_default())
     }
@@ -71,7 +71,7 @@ impl Tesseract<'_> {
     /// By how many degrees, counter-clockwise, the page must be turned for level lines.
     pub async fn skew(&self, page: &str) -> Result<f64, Fault> {
         let said = self
-            .ask(Run::new(ENGINE).args([page, "stdout", "--psm", "2"]))
+            .ask(Run::new(NAME).args([page, "stdout", "--psm", "2"]))
             .await?;
         Ok(said.map(|text| read_skew(&text)).unwrap_or_default())
     }
@@ -88,7 +88,7 @@ impl Tesseract<'_> {
             Layout::Automatic => "3",
             Layout::OneBlock => "6",
         };
-        let mut run = Run::new(ENGINE).args([page, "reading", "-l", model, "--psm", psm]);
+        let mut run = Run::new(NAME).args([page, "reading", "-l", model, "--psm", psm]);
         if threshold == Threshold::Local {
             run = run.args(["-c", "thresholding_method=2"]);
         }
@@ -115,7 +115,7 @@ impl Tesseract<'_> {
     async fn take(&self, name: &str) -> Result<String, Fault> {
         let path = self.work.join(name);
         let bytes = tokio::fs::read(&path).await.map_err(|error| {
-            ErrorCode::EngineFailed.because(format!("no answer from {ENGINE}: {error}"))
+            ErrorCode::EngineFailed.because(format!("no answer from {NAME}: {error}"))
         })?;
         // Left behind it would only be overwritten.
         let _ = tokio::fs::remove_file(&path).await;

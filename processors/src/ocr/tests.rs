@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use media::engine_child::EngineProgram;
 use media::score::{Level, character_error_rate};
 
 use super::*;
@@ -27,9 +28,10 @@ const FIRST: &str = "The archive keeps every page that anybody ever sent to it. 
 const SECOND: &str = "A second page follows the first, with other words upon its lines, \
                       so that their order can be seen.";
 
-pub(crate) fn engine() -> EngineProgram {
+pub(crate) fn tesseract() -> Tesseract {
     let words = [CHILD, "--exact", "--ignored", "--quiet"];
-    EngineProgram::current(&words).expect("a running test has an executable")
+    let program = EngineProgram::current(&words).expect("a running test has an executable");
+    Tesseract { program }
 }
 
 fn sample(name: &str) -> PathBuf {
@@ -41,7 +43,8 @@ fn sample(name: &str) -> PathBuf {
 async fn read(name: &str, language: Option<&str>) -> Result<OcrOutcome, Fault> {
     let kind = MediaType::from_name(name).expect("a known name");
     let limits = Limits::default();
-    recognise(&sample(name), kind, language, &engine(), &limits, |_, _| {}).await
+    let engine = tesseract();
+    recognise(&engine, &sample(name), kind, language, &limits, &|_, _| {}).await
 }
 
 fn assert_close(reference: &str, read: &str) {
@@ -55,7 +58,15 @@ async fn a_text_layer_is_used_page_by_page() {
     let limits = Limits::default();
     let progress = |done, total| seen.store(done * 10 + total, Ordering::SeqCst);
     let file = sample("two-pages.pdf");
-    let outcome = recognise(&file, MediaType::Pdf, None, &engine(), &limits, progress).await;
+    let outcome = recognise(
+        &tesseract(),
+        &file,
+        MediaType::Pdf,
+        None,
+        &limits,
+        &progress,
+    )
+    .await;
     let outcome = outcome.expect("read");
     assert_close(
         &format!("{FIRST} {SECOND}"),
@@ -114,7 +125,7 @@ async fn damage_is_a_permanent_fault() {
         let cut = directory.path().join(name);
         std::fs::write(&cut, &whole[..whole.len() / 3]).expect("written");
         let limits = Limits::default();
-        let outcome = recognise(&cut, kind, None, &engine(), &limits, |_, _| {}).await;
+        let outcome = recognise(&tesseract(), &cut, kind, None, &limits, &|_, _| {}).await;
         assert_eq!(outcome.expect_err("cut").code, ErrorCode::Corrupt, "{name}");
     }
 }

@@ -14,7 +14,7 @@ async fn real_recordings_are_written_down_within_their_error_rates() {
         let kind = MediaType::from_name(&entry.file).expect("a known name");
         let hint = entry.language.as_deref();
         let limits = Limits::default();
-        let outcome = transcribe(&path, kind, hint, &limits, |_, _| {}).await;
+        let outcome = transcribe(&Pocketsphinx, &path, kind, hint, &limits, |_, _| {}).await;
         if hint == Some("ara") {
             let fault = outcome.expect_err("no Arabic model");
             assert_eq!(fault.code, ErrorCode::UnsupportedLanguage);

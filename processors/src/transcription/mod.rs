@@ -1,33 +1,107 @@
 //! Writing down what was said: ffmpeg decodes, our own search finds the speech, steady noise
-//! is taken down where there is much, and pocketsphinx recognises each stretch as one utterance.
-//! Draft quality, English only.
+//! is taken down where there is much, and an engine hears it stretch by stretch.
 //!
-//! The engine's own segmenter lost the end of recordings and doubled the errors, hence our own
-//! ([`speech`]). Recordings with a speaker on each channel are recognised channel by channel.
-//!
-//! Confidence is the word's posterior in the engine's lattice: it ranks words by how doubtful
-//! they are (wrong words have lower ones), and is no probability of being right.
+//! Where speech is, is found here and not by the engines: pocketsphinx's own segmenter lost the end
+//! of recordings and doubled the errors, and servers take only so much at a time. Recordings with a
+//! speaker on each channel are heard channel by channel.
 
+mod google_speech;
+mod openai;
 mod pcm;
-mod recogniser;
+mod pocketsphinx;
 mod speech;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use media::language::{self, Hint};
+use futures::future::BoxFuture;
 use media::{ErrorCode, Fault, Limits, MediaType};
 use serde::{Deserialize, Serialize};
 
-use self::pcm::Track;
-use self::recogniser::Recogniser;
+pub use self::google_speech::GoogleSpeech;
+pub use self::openai::OpenAi;
+pub use self::pcm::Track;
+pub use self::pocketsphinx::Pocketsphinx;
 use self::speech::Speech;
+pub use self::speech::Stretch;
 
-/// The engine's name, as it is stored and shown.
-pub const ENGINE: &str = "pocketsphinx";
+/// What writes recordings down.
+pub trait Transcriber: Send + Sync {
+    /// Its name, as it is stored and shown.
+    fn name(&self) -> &'static str;
 
-/// How far the text can be relied on, for display.
-pub const QUALITY: &str = "draft";
+    /// How far its texts can be relied on, for display.
+    fn quality(&self) -> &'static str;
+
+    /// What it is asked to hear by a hint from the item: a language (BCP 47), or whichever it is.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_LANGUAGE`.
+    fn language(&self, hint: Option<&str>) -> Result<Option<String>, Fault>;
+
+    /// Parts the stretches of a track into what it is to hear at once, none of them empty.
+    fn pieces<'a>(&self, stretches: &'a [Stretch]) -> Vec<&'a [Stretch]>;
+
+    /// Hears one piece.
+    ///
+    /// # Errors
+    /// A fault whose code says whether another try could help.
+    fn hear<'a>(&'a self, piece: Piece<'a>) -> BoxFuture<'a, Result<Heard, Fault>>;
+
+    /// How long to wait before taking on work, while the engine is left alone.
+    fn rest(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// What is heard at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// The samples.
+    pub track: &'a Track,
+    /// Where in it somebody speaks; not empty, in order.
+    pub stretches: &'a [Stretch],
+    /// What [`Transcriber::language`] said.
+    pub language: Option<&'a str>,
+    /// A directory for its files.
+    pub work: &'a Path,
+    /// What foreign programs may take.
+    pub limits: &'a Limits,
+}
+
+impl Piece<'_> {
+    /// From the first word to the last, in seconds.
+    fn span(&self) -> (f64, f64) {
+        let first = self.stretches.first().map_or(0.0, |first| first.start);
+        (first, self.stretches.last().map_or(first, |last| last.end))
+    }
+}
+
+/// Stretches that follow one another within so many seconds.
+fn runs_of(stretches: &[Stretch], longest: f64) -> Vec<&[Stretch]> {
+    let mut runs = vec![];
+    let mut rest = stretches;
+    while let Some(first) = rest.first() {
+        let more = rest
+            .iter()
+            .take_while(|next| next.end - first.start <= longest);
+        let (run, others) = rest.split_at(more.count().max(1));
+        runs.push(run);
+        rest = others;
+    }
+    runs
+}
+
+/// What an engine heard in a piece.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Heard {
+    /// In order, with times in the recording; none without a word.
+    pub segments: Vec<Segment>,
+    /// The language that it was taken for (BCP 47), where the engine says.
+    pub language: Option<String>,
+    /// The engine's version, as far as it says.
+    pub version: String,
+}
 
 /// One word as it was heard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,9 +110,9 @@ pub struct Word {
     pub start: f64,
     /// Seconds from the start of the recording, not before `start`.
     pub end: f64,
-    /// The word, in lower case.
+    /// The word, as the engine writes it.
     pub text: String,
-    /// Posterior in the engine's lattice, 0 to 1.
+    /// How sure the engine is, 0 to 1: higher is surer, but it is no probability of being right.
     pub confidence: Option<f64>,
 }
 
@@ -49,32 +123,32 @@ pub struct Segment {
     pub start: f64,
     /// Seconds from the start of the recording, not before `start`.
     pub end: f64,
-    /// What was heard, in lower case without punctuation.
+    /// What was heard.
     pub text: String,
-    /// Mean of the words' confidence.
+    /// Mean of the words' confidence, or the engine's for the whole.
     pub confidence: Option<f64>,
-    /// The channel, where each channel has its own speaker.
+    /// The channel, where each channel has its own speaker; else the engine's label.
     pub speaker: Option<String>,
-    /// The words in order.
+    /// The words in order; none where the engine does not part them.
     pub words: Vec<Word>,
 }
 
 /// A recording as it was heard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
-    /// Always [`ENGINE`].
+    /// [`Transcriber::name`].
     pub engine: String,
     /// The engine's own version.
     pub engine_version: String,
-    /// Always `en`.
-    pub language: String,
-    /// Always [`QUALITY`].
+    /// The language that most of it was taken for (BCP 47); none where nothing says.
+    pub language: Option<String>,
+    /// [`Transcriber::quality`].
     pub quality: String,
     /// Seconds of sound, counted in decoded samples.
     pub duration_seconds: f64,
     /// The segments' texts; with a speaker on each channel, one line for each.
     pub text: String,
-    /// Mean of the words' confidence.
+    /// Mean of the words' confidence, or of the segments' where words have none.
     pub confidence: Option<f64>,
     /// True where no word was heard.
     pub no_speech: bool,
@@ -84,24 +158,24 @@ pub struct Transcript {
     pub seconds: f64,
 }
 
-/// Writes down a recording whose kind was told from its bytes; without a language it is taken
-/// for English. `progress` hears stretches of speech done and in all.
+/// Writes down a recording whose kind was told from its bytes. `progress` hears pieces done and in
+/// all.
 ///
 /// # Errors
 /// A fault whose code says whether another try could help ([`Fault::is_permanent`]).
 pub async fn transcribe(
+    engine: &dyn Transcriber,
     input: &Path,
     kind: MediaType,
-    language: Option<&str>,
+    hint: Option<&str>,
     limits: &Limits,
     progress: impl Fn(u32, u32),
 ) -> Result<Transcript, Fault> {
     let began = Instant::now();
-    only_english(language)?;
+    let language = engine.language(hint)?;
     if !kind.is_voice() {
         return Err(ErrorCode::UnsupportedType.because("not a recording"));
     }
-    let recogniser = Recogniser::find()?;
     let work = tempfile::Builder::new()
         .prefix("alta-speech-")
         .tempdir()
@@ -111,10 +185,8 @@ pub async fn transcribe(
     let tracks = pcm::decode(input, kind, work.path(), limits).await?;
     let duration = tracks.iter().map(Track::seconds).fold(0.0, f64::max);
     let speech = find_speech(&tracks).await?;
-    let total = speech
-        .iter()
-        .map(|speech| speech.stretches.len())
-        .sum::<usize>() as u32;
+    let stretches = speech.iter().map(|speech| speech.stretches.len());
+    let total = stretches.sum::<usize>() as u32;
     let mut done = 0;
     progress(0, total);
     let mut channels = Vec::with_capacity(tracks.len());
@@ -124,26 +196,22 @@ pub async fn transcribe(
         } else {
             track
         };
-        let mut segments = Vec::with_capacity(stretches.len());
-        for batch in recogniser::batches(stretches) {
-            segments.extend(recogniser.hear(&track, batch, work.path(), limits).await?);
-            done += batch.len() as u32;
+        let mut heard = Vec::new();
+        for stretches in engine.pieces(stretches) {
+            let piece = Piece {
+                track: &track,
+                stretches,
+                language: language.as_deref(),
+                work: work.path(),
+                limits,
+            };
+            heard.push(engine.hear(piece).await?);
+            done += stretches.len() as u32;
             progress(done, total);
         }
-        channels.push(segments);
+        channels.push(heard);
     }
-    Ok(transcript(channels, duration, recogniser.version, began))
-}
-
-fn only_english(language: Option<&str>) -> Result<(), Fault> {
-    let name = match language::read(language) {
-        Hint::None => return Ok(()),
-        Hint::Known(known) if known.code == "en" => return Ok(()),
-        Hint::Known(known) => known.name.to_owned(),
-        Hint::Unknown(word) => format!("{word:?}"),
-    };
-    let detail = format!("{ENGINE} understands English only, not {name}");
-    Err(ErrorCode::UnsupportedLanguage.because(detail))
+    Ok(transcript(engine, channels, language, duration, began))
 }
 
 /// Reading hours of samples is work for a thread of its own.
@@ -163,40 +231,54 @@ async fn find_speech(tracks: &[Track]) -> Result<Vec<Speech>, Fault> {
 }
 
 fn transcript(
-    channels: Vec<Vec<Segment>>,
+    engine: &dyn Transcriber,
+    channels: Vec<Vec<Heard>>,
+    language: Option<String>,
     duration: f64,
-    engine_version: String,
     began: Instant,
 ) -> Transcript {
+    let heard = || channels.iter().flatten();
+    let version = heard().map(|heard| heard.version.clone()).next();
+    let said: Vec<&str> = heard()
+        .filter_map(|heard| heard.language.as_deref())
+        .collect();
+    let language = most_common(&said).or(language);
     let lines: Vec<String> = channels
         .iter()
-        .map(|segments| {
-            segments
-                .iter()
-                .map(|segment| segment.text.as_str())
-                .collect::<Vec<_>>()
-                .join(" ")
+        .map(|heard| {
+            let segments = heard.iter().flat_map(|heard| &heard.segments);
+            let texts: Vec<&str> = segments.map(|segment| segment.text.as_str()).collect();
+            texts.join(" ")
         })
         .filter(|line| !line.is_empty())
         .collect();
-    let mut segments: Vec<Segment> = channels.into_iter().flatten().collect();
+    let heard = channels.into_iter().flatten();
+    let mut segments: Vec<Segment> = heard.flat_map(|heard| heard.segments).collect();
     segments.sort_by(|one, other| one.start.total_cmp(&other.start));
     for segment in &mut segments {
         clamp(segment, duration);
     }
     let words = segments.iter().flat_map(|segment| &segment.words);
+    let by_words = mean(words.filter_map(|word| word.confidence));
+    let by_segments = || mean(segments.iter().filter_map(|segment| segment.confidence));
     Transcript {
-        engine: ENGINE.to_owned(),
-        engine_version,
-        language: "en".to_owned(),
-        quality: QUALITY.to_owned(),
+        engine: engine.name().to_owned(),
+        engine_version: version.unwrap_or_default(),
+        language,
+        quality: engine.quality().to_owned(),
         duration_seconds: duration,
         text: lines.join("\n"),
-        confidence: mean(words.filter_map(|word| word.confidence)),
+        confidence: by_words.or_else(by_segments),
         no_speech: segments.is_empty(),
         segments,
         seconds: began.elapsed().as_secs_f64(),
     }
+}
+
+fn most_common(words: &[&str]) -> Option<String> {
+    let count = |word: &str| words.iter().filter(|other| **other == word).count();
+    let most = words.iter().max_by_key(|word| count(word));
+    most.map(|word| (*word).to_owned())
 }
 
 /// Keeps every time inside the recording and every end behind its start.

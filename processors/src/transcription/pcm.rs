@@ -6,6 +6,8 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use media::bounded::{Bounds, Run};
 use media::probe::{Sound, demuxer_words};
 use media::{ErrorCode, Fault, Limits, MediaType, probe};
@@ -77,18 +79,51 @@ impl Track {
 
     /// Writes the samples of a stretch, in seconds, to a file of their own.
     pub async fn cut(&self, from: f64, to: f64, file: &Path) -> std::io::Result<()> {
-        let at = |seconds: f64| ((seconds * RATE as f64) as u64).min(self.samples) * 2;
-        let (path, file, from, to) = (self.path.clone(), file.to_path_buf(), at(from), at(to));
+        let (track, file) = (self.clone(), file.to_path_buf());
         let copy = move || -> std::io::Result<()> {
-            let mut source = File::open(path)?;
-            source.seek(SeekFrom::Start(from))?;
-            let mut part = source.take(to.saturating_sub(from));
+            let (mut part, _) = track.part(from, to)?;
             std::io::copy(&mut part, &mut File::create(file)?).map(|_| ())
         };
         tokio::task::spawn_blocking(copy)
             .await
             .map_err(std::io::Error::other)?
     }
+
+    /// The samples of a stretch, in seconds, as a WAV file.
+    pub async fn wav(&self, from: f64, to: f64) -> std::io::Result<Bytes> {
+        let track = self.clone();
+        let read = move || -> std::io::Result<Bytes> {
+            let (mut part, length) = track.part(from, to)?;
+            let length = u32::try_from(length).map_err(std::io::Error::other)?;
+            let mut bytes = wav_header(length).to_vec();
+            part.read_to_end(&mut bytes)?;
+            Ok(bytes.into())
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(std::io::Error::other)?
+    }
+
+    /// The bytes of a stretch, and how many they are.
+    fn part(&self, from: f64, to: f64) -> std::io::Result<(impl Read, u64)> {
+        let at = |seconds: f64| ((seconds * RATE as f64) as u64).min(self.samples) * 2;
+        let (from, to) = (at(from), at(to));
+        let mut source = File::open(&self.path)?;
+        source.seek(SeekFrom::Start(from))?;
+        let length = to.saturating_sub(from);
+        Ok((source.take(length), length))
+    }
+}
+
+/// The header of a WAV file with so many bytes of our samples (RIFF, `WAVE_FORMAT_PCM`).
+fn wav_header(bytes: u32) -> [u8; 44] {
+    let mut header =
+        *b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\x02\0\x10\0data\0\0\0\0";
+    header[4..8].copy_from_slice(&(bytes + 36).to_le_bytes());
+    header[24..28].copy_from_slice(&(RATE as u32).to_le_bytes());
+    header[28..32].copy_from_slice(&(BYTES_A_SECOND as u32).to_le_bytes());
+    header[40..44].copy_from_slice(&bytes.to_le_bytes());
+    header
 }
 
 /// Decodes the recording to one track, or to two when the channels hold different voices.

@@ -17,7 +17,16 @@ fn sample(name: &str) -> PathBuf {
 
 async fn hear(name: &str, language: Option<&str>) -> Result<Transcript, Fault> {
     let kind = MediaType::from_name(name).expect("a known name");
-    transcribe(&sample(name), kind, language, &Limits::default(), |_, _| {}).await
+    let limits = Limits::default();
+    transcribe(
+        &Pocketsphinx,
+        &sample(name),
+        kind,
+        language,
+        &limits,
+        |_, _| {},
+    )
+    .await
 }
 
 fn assert_close(reference: &str, heard: &str) {
@@ -71,7 +80,7 @@ async fn other_languages_are_refused_by_name_and_for_good() {
             .await
             .expect_err(language);
         assert_eq!(fault.code, ErrorCode::UnsupportedLanguage);
-        assert!(fault.is_permanent() && fault.detail.contains(ENGINE));
+        assert!(fault.is_permanent() && fault.detail.contains(Pocketsphinx.name()));
     }
 }
 
@@ -85,7 +94,15 @@ async fn silence_and_tones_end_well_without_a_word() {
             .collect();
         std::fs::write(&path, wav(&samples)).expect("written");
         let limits = Limits::default();
-        let transcript = transcribe(&path, MediaType::Wav, None, &limits, |_, _| {}).await;
+        let transcript = transcribe(
+            &Pocketsphinx,
+            &path,
+            MediaType::Wav,
+            None,
+            &limits,
+            |_, _| {},
+        )
+        .await;
         let transcript = transcript.expect("ends well");
         assert!(transcript.no_speech && transcript.text.is_empty());
         assert!((transcript.duration_seconds - 1.5).abs() < 0.01);

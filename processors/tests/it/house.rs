@@ -4,7 +4,7 @@ use event_store::{
     Context, EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay,
 };
 use media::{Limits, ObjectStorage, engine_child::EngineProgram};
-use processors::{Part, Settings};
+use processors::{Engines, Part, Settings};
 use runtime::{
     clock::Clock,
     config::{jobs::JobsConfig, mail::MailConfig},
@@ -109,8 +109,10 @@ impl House {
                 transcription_concurrency: 1,
             },
             limits: Limits::default(),
-            engine: EngineProgram::current(&[CHILD, "--exact", "--ignored", "--quiet"])
-                .expect("a running test has an executable"),
+            engines: Engines::local(
+                EngineProgram::current(&[CHILD, "--exact", "--ignored", "--quiet"])
+                    .expect("a running test has an executable"),
+            ),
             clock,
             ids: ids.clone(),
             grace: Duration::from_secs(20),

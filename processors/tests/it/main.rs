@@ -2,6 +2,7 @@
 //! server's conversation.
 
 mod dead_letters;
+mod engines;
 mod house;
 mod mails;
 mod policies;

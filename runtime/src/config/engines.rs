@@ -5,6 +5,7 @@ use super::{
     vars::{Vars, bad, cloud_name, http_url},
 };
 use crate::secret::SecretString;
+use std::path::PathBuf;
 
 /// What reads documents.
 #[derive(Clone, Debug)]
@@ -19,6 +20,10 @@ pub enum OcrEngine {
         location: String,
         /// `DOCUMENT_AI_PROCESSOR_ID`.
         processor: String,
+        /// `DOCUMENT_AI_ENDPOINT`; no trailing slash.
+        endpoint: String,
+        /// `GOOGLE_APPLICATION_CREDENTIALS`: the key file of a service account.
+        credentials: PathBuf,
     },
 }
 
@@ -40,6 +45,10 @@ pub enum TranscriptionEngine {
     GoogleSpeech {
         /// `GCS_PROJECT_ID`.
         project: String,
+        /// `GOOGLE_SPEECH_ENDPOINT`; no trailing slash.
+        endpoint: String,
+        /// `GOOGLE_APPLICATION_CREDENTIALS`: the key file of a service account.
+        credentials: PathBuf,
     },
 }
 
@@ -61,15 +70,43 @@ enum Choice {
 
 impl EnginesConfig {
     pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
-        let project = vars.parsed("GCS_PROJECT_ID", cloud_name)?;
+        let google = Google {
+            project: vars.parsed("GCS_PROJECT_ID", cloud_name)?,
+            credentials: vars
+                .text("GOOGLE_APPLICATION_CREDENTIALS")
+                .map(PathBuf::from),
+        };
         Ok(Self {
-            ocr: ocr(vars, project.clone())?,
-            transcription: transcription(vars, project)?,
+            ocr: ocr(vars, &google)?,
+            transcription: transcription(vars, &google)?,
         })
     }
 }
 
-fn ocr(vars: &Vars<'_>, project: Option<String>) -> Result<OcrEngine, ConfigError> {
+/// What Google's engines share.
+struct Google {
+    project: Option<String>,
+    credentials: Option<PathBuf>,
+}
+
+impl Google {
+    fn project(&self, engine: &str) -> Result<String, ConfigError> {
+        needed(self.project.as_ref(), "GCS_PROJECT_ID", engine)
+    }
+
+    fn credentials(&self, engine: &str) -> Result<PathBuf, ConfigError> {
+        let name = "GOOGLE_APPLICATION_CREDENTIALS";
+        needed(self.credentials.as_ref(), name, engine)
+    }
+}
+
+fn needed<T: Clone>(value: Option<&T>, name: &'static str, engine: &str) -> Result<T, ConfigError> {
+    value
+        .cloned()
+        .ok_or_else(|| bad(name, format!("it must be set for {engine}")))
+}
+
+fn ocr(vars: &Vars<'_>, google: &Google) -> Result<OcrEngine, ConfigError> {
     let choices = [
         ("tesseract", Choice::Local),
         ("google-document-ai", Choice::Google),
@@ -77,23 +114,22 @@ fn ocr(vars: &Vars<'_>, project: Option<String>) -> Result<OcrEngine, ConfigErro
     let choice = vars.choice("OCR_ENGINE", &choices)?;
     let processor = vars.parsed("DOCUMENT_AI_PROCESSOR_ID", cloud_name)?;
     let location = vars.parsed_or("DOCUMENT_AI_LOCATION", "us", cloud_name)?;
-    let needs = |value: Option<String>, name| {
-        value.ok_or_else(|| bad(name, "it must be set for OCR_ENGINE=google-document-ai"))
-    };
+    let endpoint = vars.parsed("DOCUMENT_AI_ENDPOINT", http_url)?;
+    let engine = "OCR_ENGINE=google-document-ai";
     match choice {
         Choice::Local | Choice::OpenAi => Ok(OcrEngine::Tesseract),
         Choice::Google => Ok(OcrEngine::GoogleDocumentAi {
-            project: needs(project, "GCS_PROJECT_ID")?,
+            project: google.project(engine)?,
+            processor: needed(processor.as_ref(), "DOCUMENT_AI_PROCESSOR_ID", engine)?,
+            endpoint: endpoint
+                .unwrap_or_else(|| format!("https://{location}-documentai.googleapis.com")),
+            credentials: google.credentials(engine)?,
             location,
-            processor: needs(processor, "DOCUMENT_AI_PROCESSOR_ID")?,
         }),
     }
 }
 
-fn transcription(
-    vars: &Vars<'_>,
-    project: Option<String>,
-) -> Result<TranscriptionEngine, ConfigError> {
+fn transcription(vars: &Vars<'_>, google: &Google) -> Result<TranscriptionEngine, ConfigError> {
     let choices = [
         ("pocketsphinx", Choice::Local),
         ("openai", Choice::OpenAi),
@@ -103,6 +139,12 @@ fn transcription(
     let base_url = vars.parsed("OPENAI_BASE_URL", http_url)?;
     let api_key = vars.parsed("OPENAI_API_KEY", api_key)?;
     let model = vars.parsed_or("OPENAI_TRANSCRIPTION_MODEL", "whisper-1", model)?;
+    let speech = vars.parsed_or(
+        "GOOGLE_SPEECH_ENDPOINT",
+        "https://speech.googleapis.com",
+        http_url,
+    )?;
+    let engine = "TRANSCRIPTION_ENGINE=google-speech";
     match choice {
         Choice::Local => Ok(TranscriptionEngine::Pocketsphinx),
         Choice::OpenAi => {
@@ -117,12 +159,9 @@ fn transcription(
             })
         }
         Choice::Google => Ok(TranscriptionEngine::GoogleSpeech {
-            project: project.ok_or_else(|| {
-                bad(
-                    "GCS_PROJECT_ID",
-                    "it must be set for TRANSCRIPTION_ENGINE=google-speech",
-                )
-            })?,
+            project: google.project(engine)?,
+            endpoint: speech,
+            credentials: google.credentials(engine)?,
         }),
     }
 }

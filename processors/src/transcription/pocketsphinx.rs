@@ -1,57 +1,92 @@
-//! The calls to `pocketsphinx_batch` and the reading of its answers: one run hears a batch of
-//! stretches, each as one utterance, and answers in CTM lines (time, length, word, posterior).
+//! PocketSphinx on this machine: English only, draft quality. One run of `pocketsphinx_batch` hears
+//! a batch of stretches, each as one utterance, and answers in CTM lines (time, length, word,
+//! posterior). The posterior in its lattice ranks words by how doubtful they are.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use media::bounded::{Bounds, Run};
+use media::language::{self, Hint};
 use media::{ErrorCode, Fault, Limits};
 
-use super::pcm::Track;
-use super::speech::Stretch;
-use super::{ENGINE, Segment, Word, mean};
+use super::{Heard, Piece, Segment, Stretch, Transcriber, Word, mean};
 
+const NAME: &str = "pocketsphinx";
 const MODEL: &str = "/usr/share/pocketsphinx/model/en-us";
 /// Loading the model costs a second: not one run for each stretch.
 const BATCH: usize = 24;
 
-/// The installed engine and its English model.
-pub struct Recogniser {
-    model: PathBuf,
-    /// The engine's version, as its package states it.
-    pub version: String,
+/// The engine of the machine's own packages.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pocketsphinx;
+
+impl Transcriber for Pocketsphinx {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn quality(&self) -> &'static str {
+        "draft"
+    }
+
+    fn language(&self, hint: Option<&str>) -> Result<Option<String>, Fault> {
+        let name = match language::read(hint) {
+            Hint::Known(known) if known.code != "en" => known.name.to_owned(),
+            Hint::Unknown(word) => format!("{word:?}"),
+            Hint::None | Hint::Known(_) => return Ok(Some("en".to_owned())),
+        };
+        let detail = format!("{NAME} understands English only, not {name}");
+        Err(ErrorCode::UnsupportedLanguage.because(detail))
+    }
+
+    fn pieces<'a>(&self, stretches: &'a [Stretch]) -> Vec<&'a [Stretch]> {
+        stretches.chunks(BATCH).collect()
+    }
+
+    fn hear<'a>(&'a self, piece: Piece<'a>) -> BoxFuture<'a, Result<Heard, Fault>> {
+        Box::pin(async move {
+            let recogniser = Recogniser::find()?;
+            Ok(Heard {
+                segments: recogniser.hear(piece).await?,
+                language: None,
+                version: recogniser.version,
+            })
+        })
+    }
 }
 
-/// The stretches in runs of a good size.
-pub fn batches(stretches: &[Stretch]) -> impl Iterator<Item = &[Stretch]> {
-    stretches.chunks(BATCH)
+/// The installed engine and its English model.
+struct Recogniser {
+    model: PathBuf,
+    /// The engine's version, as its package states it.
+    version: String,
 }
 
 impl Recogniser {
     /// Looks for the model.
-    ///
-    /// # Errors
-    /// `ENGINE_UNAVAILABLE`.
-    pub fn find() -> Result<Self, Fault> {
+    fn find() -> Result<Self, Fault> {
         let model = PathBuf::from(MODEL);
         if !model.join("en-us/mdef").is_file() {
             return Err(ErrorCode::EngineUnavailable.because("no English model for pocketsphinx"));
         }
         Ok(Self {
             model,
-            version: installed_version(),
+            version: VERSION.clone(),
         })
     }
 
-    /// Hears a batch of stretches of one track; those without a word are left out.
-    pub async fn hear(
-        &self,
-        track: &Track,
-        batch: &[Stretch],
-        work: &Path,
-        limits: &Limits,
-    ) -> Result<Vec<Segment>, Fault> {
+    /// Hears the stretches, each on its own; those without a word are left out.
+    async fn hear(&self, piece: Piece<'_>) -> Result<Vec<Segment>, Fault> {
+        let Piece {
+            track,
+            stretches: batch,
+            work,
+            limits,
+            ..
+        } = piece;
         let lost = |error: std::io::Error| ErrorCode::EngineFailed.because(error.to_string());
         let mut list = String::new();
         for (index, stretch) in batch.iter().enumerate() {
@@ -179,10 +214,12 @@ fn read_word(line: &str, batch: &[Stretch]) -> Option<(usize, Word)> {
     })
 }
 
+static VERSION: LazyLock<String> = LazyLock::new(installed_version);
+
 /// The program cannot tell its version; Debian's package list can.
 fn installed_version() -> String {
     let status = std::fs::read_to_string("/var/lib/dpkg/status").unwrap_or_default();
-    let package = format!("Package: {ENGINE}");
+    let package = format!("Package: {NAME}");
     status
         .split("\n\n")
         .find(|entry| entry.lines().next() == Some(&package))
