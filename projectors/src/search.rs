@@ -106,7 +106,8 @@ impl Search {
                 let body = self.of_text(content, content_ref).await?;
                 changed(tx, seen, title.map(of_name), new.then_some(body)).await?;
             }
-            SubmissionEvent::ProcessingSucceeded { text, text_ref, .. } => {
+            SubmissionEvent::ProcessingSucceeded { text, text_ref, .. }
+            | SubmissionEvent::ResultSelected { text, text_ref, .. } => {
                 let body = self.of_text(text, text_ref).await?;
                 changed(tx, seen, None, Some(body)).await?;
             }

@@ -11,6 +11,7 @@ mod refusal;
 mod request_processing;
 mod request_processing_of_many;
 mod restore;
+mod select_result;
 mod settle;
 mod submit;
 mod text;
@@ -52,4 +53,5 @@ pub(crate) fn routes() -> Routes<CommandApi> {
         .route(routes!(request_processing::transcribe))
         .route(routes!(request_processing_of_many::ocr))
         .route(routes!(request_processing_of_many::transcribe))
+        .route(routes!(select_result::handle))
 }

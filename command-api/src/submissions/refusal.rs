@@ -14,6 +14,7 @@ impl Refusal for SubmissionError {
             Self::AlreadyCreated => (StatusCode::CONFLICT, "ALREADY_CREATED"),
             Self::NotADraft => (StatusCode::CONFLICT, "NOT_A_DRAFT"),
             Self::AlreadyProcessed => (StatusCode::CONFLICT, "ALREADY_PROCESSED"),
+            Self::ResultNotFound => (StatusCode::NOT_FOUND, "RESULT_NOT_FOUND"),
             Self::NotProcessable => (StatusCode::UNPROCESSABLE_ENTITY, "NOT_PROCESSABLE"),
             Self::NotARawText => (StatusCode::UNPROCESSABLE_ENTITY, "NOT_A_RAW_TEXT"),
             Self::ChangedSince => (StatusCode::CONFLICT, "CHANGED_SINCE"),

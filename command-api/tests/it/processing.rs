@@ -42,6 +42,7 @@ async fn succeed(house: &House, item: Uuid) {
         confidence: Some(0.9),
         duration_seconds: None,
         started_at: house.clock.now(),
+        parameters: None,
         text: Text::Inline(Personal::new(item, "words".into())),
         result: None,
         result_ref: None,
@@ -204,4 +205,53 @@ async fn what_waits_for_review_is_read_again_for_admins_alone() {
         .refused(house.post_bare(&contributor, &path), 403, "FORBIDDEN")
         .await;
     house.post_bare(&admin, &path).await.is(202);
+}
+
+#[tokio::test]
+async fn another_result_is_chosen_by_its_owner_and_on_handed_in_items_by_an_admin() {
+    let Team {
+        house,
+        project,
+        contributor,
+        admin,
+        reviewer,
+        stranger,
+    } = Team::new().await;
+    let item = document(&house, &contributor, project).await;
+    succeed(&house, item).await;
+    let again = format!("/processing/ocr?document_id={item}&force=true");
+    house.post_bare(&contributor, &again).await.is(202);
+    succeed(&house, item).await;
+    let path = |number: &str| format!("/processing/{item}/results/{number}/select");
+    let chosen = house.post_bare(&contributor, &path("1")).await.is(200);
+    assert_eq!(
+        chosen.body,
+        json!({"id": item, "type": "document", "number": 1})
+    );
+    let version = house.stream(item).await.len();
+    assert_eq!(
+        chosen.header("etag"),
+        Some(format!("\"{version}\"").as_str())
+    );
+    house.post_bare(&contributor, &path("1")).await.is(200);
+    assert_eq!(
+        house.stream(item).await.len(),
+        version,
+        "it is shown already"
+    );
+    for missing in ["0", "3"] {
+        let path = path(missing);
+        let missing = house.post_bare(&contributor, &path);
+        house.refused(missing, 404, "RESULT_NOT_FOUND").await;
+    }
+    let second = path("2");
+    for other in [&reviewer, &stranger] {
+        let refused = house.post_bare(other, &second);
+        house.refused(refused, 404, "ITEM_NOT_FOUND").await;
+    }
+    let ids = json!({"document_ids": [item]});
+    house.post(&contributor, "/submit", ids).await.is(200);
+    let behind = house.post_bare(&contributor, &second);
+    house.refused(behind, 403, "FORBIDDEN").await;
+    house.post_bare(&admin, &second).await.is(200);
 }

@@ -48,6 +48,10 @@ pub struct Item {
     pub title: Option<Personal<String>>,
     /// What runs or ran on it.
     pub processing: Processing,
+    /// How many runs came to a result.
+    pub results: u32,
+    /// Which of them it shows, from 1; 0 where there is none.
+    pub shown_result: u32,
 }
 
 /// How far an item is.
@@ -161,6 +165,11 @@ impl Item {
                 requested_by_id,
                 force,
             } => self.processing_requested(run_id, requested_by_id, force),
+            SubmissionCommand::SelectResult {
+                number,
+                selected_by_id,
+                text,
+            } => self.result_selected(number, selected_by_id, text),
         }
     }
 
@@ -237,8 +246,16 @@ impl Item {
             SubmissionEvent::ProcessingRequested { run_id, .. } => {
                 self.processing = Processing::Open(run_id);
             }
-            SubmissionEvent::ProcessingSucceeded { .. }
-            | SubmissionEvent::ProcessingFailed { .. } => self.processing = Processing::Settled,
+            SubmissionEvent::ProcessingSucceeded { .. } => {
+                self.processing = Processing::Settled;
+                self.results += 1;
+                self.shown_result = self.results;
+            }
+            SubmissionEvent::ResultSelected { number, .. } => {
+                self.shown_result = number;
+                self.as_decided = false;
+            }
+            SubmissionEvent::ProcessingFailed { .. } => self.processing = Processing::Settled,
             SubmissionEvent::ProcessingDeadLettered { .. } => {
                 self.processing = Processing::DeadLettered;
             }

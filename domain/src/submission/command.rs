@@ -95,6 +95,15 @@ pub enum SubmissionCommand {
         /// Run although there is a result or a final failure.
         force: bool,
     },
+    /// Show another of its results.
+    SelectResult {
+        /// Which, counted from 1 as they came.
+        number: u32,
+        /// Who chooses.
+        selected_by_id: UserId,
+        /// Its text.
+        text: Option<Text>,
+    },
     /// Record how a run ended; a run that is not the open one is ignored.
     RecordProcessing {
         /// Which run.
@@ -153,6 +162,8 @@ pub enum ProcessingOutcome {
         duration_seconds: Option<f64>,
         /// When the attempt began.
         started_at: OffsetDateTime,
+        /// What the engine was told beside the file.
+        parameters: Option<Value>,
         /// The text.
         text: Text,
         /// Pages or segments, when small.

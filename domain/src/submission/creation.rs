@@ -139,5 +139,7 @@ const fn draft(
         description,
         title,
         processing: Processing::Never,
+        results: 0,
+        shown_result: 0,
     }
 }

@@ -15,6 +15,9 @@ pub enum SubmissionError {
     /// There is a result or a final failure, and `force` was not given.
     #[error("This item was processed already.")]
     AlreadyProcessed,
+    /// No run came to a result of this number.
+    #[error("This item has no such result.")]
+    ResultNotFound,
     /// Nothing runs on items of this type.
     #[error("Items of this type are not processed.")]
     NotProcessable,

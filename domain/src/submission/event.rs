@@ -149,6 +149,9 @@ pub enum SubmissionEvent {
         /// When the attempt began.
         #[serde(with = "time::serde::rfc3339")]
         started_at: OffsetDateTime,
+        /// What the engine was told beside the file; absent in events from before it was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parameters: Option<Value>,
         /// The text, when small; sealed under the item's own key.
         text: Option<Personal<String>>,
         /// Where the text is, when large.
@@ -157,6 +160,19 @@ pub enum SubmissionEvent {
         result: Option<Personal<Value>>,
         /// Where pages or segments are, when large.
         result_ref: Option<ContentRef>,
+    },
+    /// Somebody chose which of its results it shows, until there is a newer one.
+    ResultSelected {
+        /// Which result, counted from 1 as they came.
+        number: u32,
+        /// What kind of run it is of.
+        kind: ProcessingKind,
+        /// Who chose.
+        selected_by_id: UserId,
+        /// Its text once more, when small; sealed under the item's own key.
+        text: Option<Personal<String>>,
+        /// Where its text is, when large.
+        text_ref: Option<ContentRef>,
     },
     /// The run cannot succeed: the file itself is at fault.
     ProcessingFailed {
@@ -204,6 +220,7 @@ impl DomainEvent for SubmissionEvent {
             Self::SubmissionRestored {} => "SubmissionRestored",
             Self::ProcessingRequested { .. } => "ProcessingRequested",
             Self::ProcessingSucceeded { .. } => "ProcessingSucceeded",
+            Self::ResultSelected { .. } => "ResultSelected",
             Self::ProcessingFailed { .. } => "ProcessingFailed",
             Self::ProcessingDeadLettered { .. } => "ProcessingDeadLettered",
         }

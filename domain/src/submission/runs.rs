@@ -1,7 +1,7 @@
 //! What runs on an item: when a run may be asked for, and what its end is.
 
 use super::{
-    Item, Processing, ProcessingKind, ProcessingOutcome, SubmissionError, SubmissionEvent,
+    Item, Processing, ProcessingKind, ProcessingOutcome, SubmissionError, SubmissionEvent, Text,
 };
 use crate::UserId;
 use uuid::Uuid;
@@ -28,6 +28,30 @@ impl Item {
         }
     }
 
+    pub(super) fn result_selected(
+        &self,
+        number: u32,
+        selected_by_id: UserId,
+        text: Option<Text>,
+    ) -> Result<Vec<SubmissionEvent>, SubmissionError> {
+        let kind =
+            ProcessingKind::for_item(self.item_type).ok_or(SubmissionError::NotProcessable)?;
+        if !(1..=self.results).contains(&number) {
+            return Err(SubmissionError::ResultNotFound);
+        }
+        if number == self.shown_result {
+            return Ok(vec![]);
+        }
+        let (text, text_ref) = text.map_or((None, None), Text::into_fields);
+        Ok(vec![SubmissionEvent::ResultSelected {
+            number,
+            kind,
+            selected_by_id,
+            text,
+            text_ref,
+        }])
+    }
+
     pub(super) fn processed(
         &self,
         run_id: Uuid,
@@ -43,6 +67,7 @@ impl Item {
                 confidence,
                 duration_seconds,
                 started_at,
+                parameters,
                 text,
                 result,
                 result_ref,
@@ -58,6 +83,7 @@ impl Item {
                     confidence,
                     duration_seconds,
                     started_at,
+                    parameters,
                     text,
                     text_ref,
                     result,

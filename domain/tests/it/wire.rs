@@ -35,7 +35,7 @@ const PROJECT: [&str; 11] = [
     "ProjectDeleted",
     "ProjectRestored",
 ];
-const SUBMISSION: [&str; 17] = [
+const SUBMISSION: [&str; 18] = [
     "ChangesRequested",
     "DecisionReverted",
     "DocumentUploaded",
@@ -44,6 +44,7 @@ const SUBMISSION: [&str; 17] = [
     "ProcessingRequested",
     "ProcessingSucceeded",
     "RawTextCreated",
+    "ResultSelected",
     "SubmissionApproved",
     "SubmissionDeleted",
     "SubmissionEdited",

@@ -92,6 +92,10 @@ const PROCESS: Access = Access::Item {
     draft: Process,
     submitted: Process,
 };
+const CHOOSE: Access = Access::Item {
+    draft: Process,
+    submitted: ManageProject,
+};
 const REVIEW: Access = Access::Item {
     draft: Review,
     submitted: Review,
@@ -191,6 +195,9 @@ pub const RULES: &[Rule] = &[
     route("POST", "/processing/batch-ocr", Access::Account),
     route("POST", "/processing/batch-transcribe", Access::Account),
     route("GET", "/processing/status/{id}", READ),
+    route("GET", "/processing/{item_id}/results", READ),
+    route("GET", "/processing/{item_id}/results/{number}", READ),
+    route("POST", "/processing/{item_id}/results/{number}/select", CHOOSE),
 
     route("GET", "/review", Access::ProjectIfNamed(Review)),
     route("GET", "/review/{id}", REVIEW),

@@ -34,6 +34,7 @@ pub(crate) struct Reading {
 struct Found {
     engine: String,
     engine_version: String,
+    parameters: Value,
     language: Option<String>,
     confidence: Option<f64>,
     duration_seconds: Option<f64>,
@@ -148,6 +149,7 @@ impl Reading {
             confidence: found.confidence.filter(|value| value.is_finite()),
             duration_seconds: found.duration_seconds.filter(|value| value.is_finite()),
             started_at: job.started_at,
+            parameters: Some(found.parameters),
             text,
             result,
             result_ref,
@@ -212,6 +214,7 @@ impl From<ocr::OcrOutcome> for Found {
         Self {
             engine: read.engine,
             engine_version: read.engine_version,
+            parameters: read.parameters,
             language: read.language,
             confidence: read.confidence,
             duration_seconds: None,
@@ -234,6 +237,7 @@ impl From<transcription::Transcript> for Found {
             }),
             engine: heard.engine,
             engine_version: heard.engine_version,
+            parameters: heard.parameters,
             language: heard.language,
             confidence: heard.confidence,
             duration_seconds: Some(heard.duration_seconds),

@@ -38,6 +38,7 @@ const PART: &str = "part.pdf";
 pub struct DocumentAi {
     url: String,
     processor: String,
+    location: String,
     account: Arc<Account>,
     remote: Remote,
     program: EngineProgram,
@@ -140,6 +141,7 @@ impl DocumentAi {
         Ok(Self {
             url: format!("{}/v1/{name}:process", at.endpoint),
             processor: at.id.to_owned(),
+            location: at.location.to_owned(),
             account,
             remote: Remote::new(NAME)?,
             program,
@@ -159,6 +161,7 @@ impl DocumentAi {
         Ok(OcrOutcome {
             engine: NAME.to_owned(),
             engine_version: self.processor.clone(),
+            parameters: json!({"language": document.language, "location": self.location}),
             text: texts.join(&PAGE_BREAK.to_string()),
             confidence: mean_confidence(&pages),
             language: most_common(&pages),

@@ -9,6 +9,7 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 use media::engine_child::EngineProgram;
 use media::{ErrorCode, Fault, MediaType, pdf};
+use serde_json::json;
 
 use super::model::Models;
 use super::page::Reader;
@@ -107,6 +108,7 @@ fn outcome(pages: Vec<Page>, models: &Models, began: Instant) -> OcrOutcome {
     OcrOutcome {
         engine: NAME.to_owned(),
         engine_version: models.engine_version.clone(),
+        parameters: json!({"language": models.hinted()}),
         text: texts.join(&PAGE_BREAK.to_string()),
         confidence: mean_confidence(&pages),
         language: models.hinted().or_else(|| most_common(&pages)),

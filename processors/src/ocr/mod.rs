@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use media::{ErrorCode, Fault, Limits, MediaType};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::document_ai::DocumentAi;
 pub(crate) use self::document_ai::Processor;
@@ -97,6 +98,8 @@ pub struct OcrOutcome {
     pub engine: String,
     /// The engine's own version.
     pub engine_version: String,
+    /// What the engine was told beside the file.
+    pub parameters: Value,
     /// The pages' texts, with [`PAGE_BREAK`] between them.
     pub text: String,
     /// The pages in order.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use media::{ErrorCode, Fault, Limits, MediaType};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use self::google_speech::GoogleSpeech;
 pub use self::openai::OpenAi;
@@ -140,6 +141,8 @@ pub struct Transcript {
     pub engine: String,
     /// The engine's own version.
     pub engine_version: String,
+    /// What the engine was told beside the sound.
+    pub parameters: Value,
     /// The language that most of it was taken for (BCP 47); none where nothing says.
     pub language: Option<String>,
     /// [`Transcriber::quality`].
@@ -238,6 +241,7 @@ fn transcript(
     began: Instant,
 ) -> Transcript {
     let heard = || channels.iter().flatten();
+    let parameters = json!({"language": language, "pieces": heard().count()});
     let version = heard().map(|heard| heard.version.clone()).next();
     let said: Vec<&str> = heard()
         .filter_map(|heard| heard.language.as_deref())
@@ -264,6 +268,7 @@ fn transcript(
     Transcript {
         engine: engine.name().to_owned(),
         engine_version: version.unwrap_or_default(),
+        parameters,
         language,
         quality: engine.quality().to_owned(),
         duration_seconds: duration,

@@ -387,6 +387,7 @@ fn success(house: &House, item: Uuid, run_id: Uuid) -> SubmissionCommand {
         confidence: None,
         duration_seconds: None,
         started_at: house.settings.clock.now(),
+        parameters: None,
         text: Text::Inline(Personal::new(item, "read".into())),
         result: None,
         result_ref: None,

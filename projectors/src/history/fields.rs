@@ -286,6 +286,15 @@ fn submission(event: SubmissionEvent) -> Changes {
             .set("error_code", Value::Null)
             .set("error", Value::Null),
         SubmissionEvent::ProcessingSucceeded { .. } => succeeded(event),
+        SubmissionEvent::ResultSelected {
+            number,
+            kind,
+            text: words,
+            text_ref,
+            ..
+        } => none
+            .set("shown_result", number)
+            .set(text_field(kind), text(words, text_ref)),
         SubmissionEvent::ProcessingFailed {
             error_code, error, ..
         } => given_up("failed", error_code, error),
@@ -309,17 +318,20 @@ fn succeeded(event: SubmissionEvent) -> Changes {
     else {
         return Changes::none();
     };
-    let field = match kind {
-        ProcessingKind::Ocr => "ocr_text",
-        ProcessingKind::Transcription => "transcription_text",
-    };
     Changes::none()
         .set("processing_state", "succeeded")
         .set("processed", true)
-        .set(field, text(words, text_ref))
+        .set(text_field(kind), text(words, text_ref))
         .set("engine", format!("{engine} {engine_version}").trim_end())
         .set("detected_language", language)
         .set("confidence", confidence)
+}
+
+fn text_field(kind: ProcessingKind) -> &'static str {
+    match kind {
+        ProcessingKind::Ocr => "ocr_text",
+        ProcessingKind::Transcription => "transcription_text",
+    }
 }
 
 fn given_up(state: &str, error_code: String, error: String) -> Changes {

@@ -9,7 +9,7 @@ mod rounds;
 use self::{
     created::Created,
     edits::{edited, set_deleted},
-    processing::{given_up, queued, succeeded},
+    processing::{given_up, queued, selected, succeeded},
     rounds::{Ending, Told, reopened, reverted, submitted},
 };
 use crate::projector::{ProjectionError, Projector, unreadable};
@@ -29,8 +29,8 @@ pub struct Submissions;
 
 impl Projector for Submissions {
     const NAME: &'static str = "submissions";
-    const VERSION: i32 = 2;
-    const CLEAR: &'static str = "TRUNCATE submissions";
+    const VERSION: i32 = 3;
+    const CLEAR: &'static str = "TRUNCATE submissions, results";
 
     async fn apply(
         &self,
@@ -124,6 +124,7 @@ async fn item(
         SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await,
         SubmissionEvent::ProcessingRequested { run_id, .. } => queued(tx, seen, run_id).await,
         SubmissionEvent::ProcessingSucceeded { .. } => succeeded(tx, seen, event).await,
+        SubmissionEvent::ResultSelected { number, .. } => selected(tx, seen, number).await,
         SubmissionEvent::ProcessingFailed {
             run_id,
             attempts,

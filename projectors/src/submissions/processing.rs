@@ -37,11 +37,12 @@ pub(super) async fn succeeded(
         kind: _,
         attempt,
         engine,
-        engine_version: _,
+        engine_version,
         language,
         confidence,
         duration_seconds,
         started_at,
+        parameters,
         text,
         text_ref,
         result,
@@ -50,17 +51,18 @@ pub(super) async fn succeeded(
     else {
         return Ok(());
     };
-    sqlx::query!(
-        "UPDATE submissions SET processing_state = 'succeeded', processed = true, attempts = $3,
-             engine = $4, detected_language = $5, confidence = $6,
-             duration_seconds = coalesce($7, duration_seconds), started_at = $8, finished_at = $9,
-             processed_text = $10, text_key = $11, result = $12, result_key = $13,
-             error_code = NULL, last_error = NULL, version = $14, updated_at = $9
-         WHERE id = $1 AND run_id = $2 AND version < $14",
+    let number = sqlx::query_scalar!(
+        r#"INSERT INTO results (item_id, number, run_id, engine, engine_version, parameters, language,
+                confidence, duration_seconds, started_at, finished_at, text, text_key, result, result_key)
+           SELECT $1, 1 + (SELECT count(*) FROM results WHERE item_id = $1)::integer,
+                  $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+           WHERE EXISTS (SELECT 1 FROM submissions WHERE id = $1 AND run_id = $2 AND version < $15)
+           RETURNING number"#,
         seen.id,
         run_id,
-        i32::try_from(attempt).unwrap_or(i32::MAX),
         engine,
+        engine_version,
+        parameters,
         language,
         confidence,
         duration_seconds,
@@ -71,6 +73,48 @@ pub(super) async fn succeeded(
         result.and_then(Personal::into_value),
         result_ref.map(|result| result.key),
         seen.version,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(number) = number else {
+        return Ok(());
+    };
+    sqlx::query!(
+        "UPDATE submissions SET processing_state = 'succeeded', processed = true, attempts = $2,
+             started_at = $3, finished_at = $4, error_code = NULL, last_error = NULL
+         WHERE id = $1",
+        seen.id,
+        i32::try_from(attempt).unwrap_or(i32::MAX),
+        started_at,
+        seen.at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    show(tx, seen, number).await
+}
+
+/// Another of its results is shown.
+pub(super) async fn selected(
+    tx: &mut PgConnection,
+    seen: Seen,
+    number: u32,
+) -> Result<(), sqlx::Error> {
+    show(tx, seen, i32::try_from(number).unwrap_or(i32::MAX)).await
+}
+
+async fn show(tx: &mut PgConnection, seen: Seen, number: i32) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE submissions s SET shown_result = r.number, engine = r.engine,
+             detected_language = r.language, confidence = r.confidence,
+             duration_seconds = coalesce(r.duration_seconds, s.duration_seconds),
+             processed_text = r.text, text_key = r.text_key, result = r.result,
+             result_key = r.result_key, version = $3, updated_at = $4
+         FROM results r
+         WHERE s.id = $1 AND s.version < $3 AND r.item_id = $1 AND r.number = $2",
+        seen.id,
+        number,
+        seen.version,
+        seen.at,
     )
     .execute(tx)
     .await?;

@@ -71,6 +71,16 @@ async fn an_item_is_found_by_its_name_its_content_and_what_was_recognised_in_it(
     story.item(DOCUMENT, succeeded(ProcessingKind::Ocr, RUN));
     let pool = story.shown_by(search().0).await;
     assert_eq!(found(&pool, "dear sir letter").await, [DOCUMENT]);
+    let chosen = SubmissionEvent::ResultSelected {
+        number: 1,
+        kind: ProcessingKind::Ocr,
+        selected_by_id: DOCUMENT,
+        text: Some(Personal::new(DOCUMENT, "Dear Madam".into())),
+        text_ref: None,
+    };
+    let pool = story.item(DOCUMENT, chosen).shown_by(search().0).await;
+    assert_eq!(found(&pool, "dear madam letter").await, [DOCUMENT]);
+    assert_eq!(found(&pool, "sir").await, NOTHING);
 }
 
 #[tokio::test]

@@ -205,6 +205,7 @@ pub fn succeeded(kind: ProcessingKind, run_id: Uuid) -> SubmissionEvent {
         confidence: Some(0.93),
         duration_seconds: None,
         started_at: BEGIN,
+        parameters: None,
         text: Some(Personal::new(DOCUMENT, "Dear Sir".into())),
         text_ref: None,
         result: Some(Personal::new(DOCUMENT, json!({"pages": [{"page": 1}]}))),

@@ -204,6 +204,63 @@ async fn a_run_is_queued_and_ends_one_way_or_another() {
     assert_has(&row(&pool, "submissions").await, &expected);
 }
 
+fn second_run(text: &str) -> [SubmissionEvent; 2] {
+    let run_id = Uuid::from_u128(77);
+    let mut found = succeeded(ProcessingKind::Ocr, run_id);
+    if let SubmissionEvent::ProcessingSucceeded {
+        engine,
+        text: words,
+        ..
+    } = &mut found
+    {
+        *engine = "google-document-ai".into();
+        *words = Some(Personal::new(DOCUMENT, text.into()));
+    }
+    let asked = SubmissionEvent::ProcessingRequested {
+        run_id,
+        kind: ProcessingKind::Ocr,
+        requested_by_id: Some(OWNER),
+    };
+    [asked, found]
+}
+
+#[tokio::test]
+async fn every_result_is_kept_and_the_newest_or_the_chosen_one_is_shown() {
+    let mut story = Story::default();
+    story
+        .item(DOCUMENT, document())
+        .item(DOCUMENT, requested(ProcessingKind::Ocr))
+        .item(DOCUMENT, succeeded(ProcessingKind::Ocr, RUN));
+    for event in second_run("Dear Madam") {
+        story.item(DOCUMENT, event);
+    }
+    let pool = story.shown_by(Submissions).await;
+    let expected =
+        json!({"shown_result": 2, "processed_text": "Dear Madam", "engine": "google-document-ai"});
+    assert_has(&row(&pool, "submissions").await, &expected);
+    let kept: Vec<(i32, String, String)> =
+        sqlx::query_as("SELECT number, engine, text FROM results ORDER BY number")
+            .fetch_all(&pool)
+            .await
+            .expect("the results");
+    let expected = [
+        (1, "tesseract".to_owned(), "Dear Sir".to_owned()),
+        (2, "google-document-ai".to_owned(), "Dear Madam".to_owned()),
+    ];
+    assert_eq!(kept, expected);
+    let chosen = SubmissionEvent::ResultSelected {
+        number: 1,
+        kind: ProcessingKind::Ocr,
+        selected_by_id: OWNER,
+        text: Some(Personal::new(DOCUMENT, "Dear Sir".into())),
+        text_ref: None,
+    };
+    let pool = story.item(DOCUMENT, chosen).shown_by(Submissions).await;
+    let expected = json!({"shown_result": 1, "processed_text": "Dear Sir", "engine": "tesseract",
+        "result": {"pages": [{"page": 1}]}, "version": 6});
+    assert_has(&row(&pool, "submissions").await, &expected);
+}
+
 #[tokio::test]
 async fn an_item_is_deleted_and_restored() {
     let mut story = Story::default();

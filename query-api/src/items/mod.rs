@@ -7,6 +7,7 @@ mod model;
 pub(crate) mod one;
 mod places;
 pub(crate) mod processing;
+mod results;
 mod row;
 mod statistics;
 mod text;
@@ -33,4 +34,6 @@ pub(crate) fn routes() -> Routes<QueryApi> {
         .route(routes!(list::contributions))
         .route(routes!(drafts::mine))
         .route(routes!(processing::status))
+        .route(routes!(results::all))
+        .route(routes!(results::one))
 }

@@ -142,7 +142,7 @@ pub(crate) struct RawText {
 /// What the engine knows of a document besides its text; other engines add fields of their own.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the engine's own object has")]
-struct Ocr {
+pub(crate) struct Ocr {
     pages: Vec<OcrPage>,
     #[schema(required)]
     engine: Option<String>,
@@ -168,7 +168,7 @@ struct OcrPage {
 /// What the engine knows of a recording besides its text; other engines add fields of their own.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the engine's own object has")]
-struct Transcription {
+pub(crate) struct Transcription {
     segments: Vec<Segment>,
     #[schema(required)]
     engine: Option<String>,
@@ -270,12 +270,21 @@ impl FileFields {
     }
 }
 
-/// What the engine knows besides the text, `null` before there is a result. The engine's own object
-/// is shown as it is; a bare list stands under `parts`.
+/// What the engine knows besides the text, `null` before there is a result.
 fn outcome(item: &ItemRow, result: Option<Value>, parts: &str) -> Value {
     if !item.processed {
         return Value::Null;
     }
+    let beside = [
+        ("engine", json!(item.engine)),
+        ("language", json!(item.detected_language)),
+        ("confidence", json!(item.confidence)),
+    ];
+    engines_own(result, parts, beside)
+}
+
+/// The engine's own object as it is, with what stands beside it; a bare list stands under `parts`.
+pub(super) fn engines_own(result: Option<Value>, parts: &str, beside: [(&str, Value); 3]) -> Value {
     let mut shown = match result {
         Some(Value::Object(object)) => object,
         Some(list @ Value::Array(_)) => Map::from_iter([(parts.to_owned(), list)]),
@@ -284,8 +293,8 @@ fn outcome(item: &ItemRow, result: Option<Value>, parts: &str) -> Value {
     // The text stands beside it already.
     shown.remove("text");
     shown.entry(parts).or_insert_with(|| json!([]));
-    shown.insert("engine".to_owned(), json!(item.engine));
-    shown.insert("language".to_owned(), json!(item.detected_language));
-    shown.insert("confidence".to_owned(), json!(item.confidence));
+    for (name, value) in beside {
+        shown.insert(name.to_owned(), value);
+    }
     Value::Object(shown)
 }

@@ -12,6 +12,7 @@ use crate::{
 use axum::{extract::State, response::Response};
 use http_kit::{ApiError, Path, Query};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -56,6 +57,16 @@ pub(crate) struct Processing {
     finished_at: Option<Time>,
     #[schema(required)]
     engine: Option<String>,
+    /// How far a running attempt is, where it can tell.
+    #[schema(required)]
+    progress: Option<Progress>,
+}
+
+/// Pages of a document, or pieces of a recording.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Progress {
+    done: u32,
+    total: u32,
 }
 
 /// Where a run stands.
@@ -119,7 +130,8 @@ async fn shown(api: &QueryApi, id: Uuid, item_type: String) -> Result<Shown, Api
                   END AS "has_content!",
                   j.state AS "job_state?", j.attempts AS "job_attempts?",
                   j.error_code AS job_error_code, j.last_error AS job_last_error,
-                  j.started_at AS "job_started_at: Time"
+                  j.started_at AS "job_started_at: Time",
+                  j.progress AS "job_progress: Json<Progress>"
            FROM submissions s LEFT JOIN jobs j ON j.job_id = s.run_id
            WHERE s.id = $1"#,
         id,
@@ -152,6 +164,7 @@ async fn shown(api: &QueryApi, id: Uuid, item_type: String) -> Result<Shown, Api
             started_at: row.job_started_at,
             finished_at: None,
             engine: None,
+            progress: row.job_progress.map(|progress| progress.0),
         },
         _ => Processing {
             state,
@@ -161,6 +174,7 @@ async fn shown(api: &QueryApi, id: Uuid, item_type: String) -> Result<Shown, Api
             started_at: row.started_at,
             finished_at: row.finished_at,
             engine: row.engine.filter(|_| !open),
+            progress: None,
         },
     };
     Ok(shown(Some(processing)))

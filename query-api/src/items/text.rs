@@ -44,7 +44,7 @@ pub(crate) async fn texts(storage: &ObjectStorage, item: &mut ItemRow) -> Result
     })
 }
 
-async fn whole(
+pub(super) async fn whole(
     storage: &ObjectStorage,
     inline: Option<String>,
     key: Option<&str>,
@@ -56,7 +56,7 @@ async fn whole(
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     storage: &ObjectStorage,
     key: Option<&str>,
 ) -> Result<Option<bytes::Bytes>, ApiError> {

@@ -212,6 +212,7 @@ impl House {
             confidence: Some(0.5),
             duration_seconds: None,
             started_at: OffsetDateTime::UNIX_EPOCH,
+            parameters: None,
             text: Text::Stored(ContentRef {
                 key: stored.key,
                 sha256: stored.sha256,

@@ -27,14 +27,14 @@ async fn a_run_is_seen_from_the_queue_to_its_end() {
         shown["processing"],
         json!({
             "state": "queued", "attempts": 0, "error_code": null, "last_error": null,
-            "started_at": null, "finished_at": null, "engine": null,
+            "started_at": null, "finished_at": null, "engine": null, "progress": null,
         })
     );
     sqlx::query(
-        "INSERT INTO jobs (job_id, kind, source_event_id, item_id, task, state, attempts, last_error,
-                           run_after, created_at, started_at)
+        r#"INSERT INTO jobs (job_id, kind, source_event_id, item_id, task, state, attempts, last_error,
+                           run_after, created_at, started_at, progress)
          VALUES ($1, 'ocr', $1, $1, '{}', 'running', 2, 'It stumbled.', now(), now(),
-                 '2026-01-15T10:00:00Z')",
+                 '2026-01-15T10:00:00Z', '{"done": 3, "total": 8}')"#,
     )
     .bind(id)
     .execute(&house.database.pool)
@@ -43,6 +43,10 @@ async fn a_run_is_seen_from_the_queue_to_its_end() {
     let running = house.get(&amina, &path).await.ok();
     assert_eq!(running["processing"]["state"], "running");
     assert_eq!(running["processing"]["attempts"], 2);
+    assert_eq!(
+        running["processing"]["progress"],
+        json!({"done": 3, "total": 8})
+    );
     assert_eq!(running["processing"]["last_error"], "It stumbled.");
     assert_eq!(running["processing"]["started_at"], "2026-01-15T10:00:00Z");
     house
@@ -118,4 +122,45 @@ async fn what_is_not_processed_says_so_and_what_is_not_there_is_not_found() {
     assert_eq!(house.get(&amina, &other).await.refusal().0, 404);
     let odd = format!("/processing/status/{id}?item_type=odd");
     assert_eq!(house.get(&amina, &odd).await.refusal().0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_result_is_listed_and_read_with_its_text() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    let stranger = house.person("stranger").await;
+    let project = house.project(&amina, "Letters").await;
+    let id = house.document(&amina, project, "a.pdf", b"%PDF").await;
+    let path = format!("/processing/{id}/results");
+    assert_eq!(house.get(&amina, &path).await.ok(), json!([]));
+    house
+        .processed(&amina, id, "Dear Sir", json!({"pages": [{"number": 1}]}))
+        .await;
+    let listed = house.get(&amina, &path).await.ok();
+    let [first] = &listed.as_array().expect("a list")[..] else {
+        panic!("{listed}")
+    };
+    assert_eq!(
+        (&first["number"], &first["shown"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(
+        (&first["engine"], &first["engine_version"]),
+        (&json!("tesseract"), &json!("5.3.0"))
+    );
+    assert_eq!(first.get("text"), None);
+    let whole = house.get(&amina, &format!("{path}/1")).await.ok();
+    assert_eq!(whole["text"], "Dear Sir");
+    assert_eq!(whole["ocr"]["pages"], json!([{"number": 1}]));
+    assert_eq!(whole["ocr"]["engine"], "tesseract");
+    assert_eq!(whole["transcription"], Value::Null);
+    for missing in ["0", "2", "4294967295"] {
+        let missing = house.get(&amina, &format!("{path}/{missing}")).await;
+        assert_eq!(missing.refusal(), (404, "RESULT_NOT_FOUND".to_owned()));
+    }
+    let bad = house.get(&amina, &format!("{path}/one")).await;
+    assert!(bad.status == 400 || bad.status == 404, "{}", bad.status);
+    for path in [path.clone(), format!("{path}/1")] {
+        assert_eq!(house.get(&stranger, &path).await.status, 404);
+    }
 }

@@ -89,3 +89,71 @@ fn a_deleted_item_hides_from_its_rules_but_not_from_its_owner() {
     let owner = item.item_even_deleted().map(|item| item.owner_id);
     assert_eq!(owner, Some(OWNER));
 }
+
+fn select(number: u32, words: &str) -> SubmissionCommand {
+    SubmissionCommand::SelectResult {
+        number,
+        selected_by_id: OWNER,
+        text: Some(inline(words)),
+    }
+}
+
+fn selected(number: u32, words: &str) -> SubmissionEvent {
+    SubmissionEvent::ResultSelected {
+        number,
+        kind: ProcessingKind::Ocr,
+        selected_by_id: OWNER,
+        text: Some(Personal::new(ITEM, words.into())),
+        text_ref: None,
+    }
+}
+
+#[test]
+fn the_newest_result_is_shown_until_another_is_chosen_or_found() {
+    let again = || [requested(NEXT_RUN, ProcessingKind::Ocr, Some(OWNER))];
+    let twice = document_with(
+        [success(Some("one"), None)]
+            .into_iter()
+            .chain(again())
+            .chain([success(Some("two"), None)]),
+    );
+    assert_eq!(result(twice.clone(), select(2, "two")), Ok(vec![]));
+    assert_eq!(
+        result(twice.clone(), select(1, "one")),
+        Ok(vec![selected(1, "one")])
+    );
+    let mut chosen = twice;
+    chosen.push(selected(1, "one"));
+    assert_eq!(result(chosen.clone(), select(1, "one")), Ok(vec![]));
+    assert_eq!(
+        result(chosen.clone(), select(2, "two")),
+        Ok(vec![selected(2, "two")])
+    );
+    chosen.extend(again());
+    chosen.push(success(Some("three"), None));
+    assert_eq!(result(chosen, select(3, "three")), Ok(vec![]));
+}
+
+#[test]
+fn only_what_a_run_came_to_can_be_chosen() {
+    let once = document_with([success(Some("one"), None)]);
+    for number in [0, 2, u32::MAX] {
+        let refused = result(once.clone(), select(number, "no"));
+        assert_eq!(refused, Err(SubmissionError::ResultNotFound));
+    }
+    let failed = document_with([failure()]);
+    assert_eq!(
+        result(failed, select(1, "no")),
+        Err(SubmissionError::ResultNotFound)
+    );
+    let text = result(text_with([]), select(1, "no"));
+    assert_eq!(text, Err(SubmissionError::NotProcessable));
+    let gone = document_with([
+        success(Some("one"), None),
+        SubmissionEvent::SubmissionDeleted {},
+    ]);
+    assert_eq!(
+        result(gone, select(1, "one")),
+        Err(SubmissionError::ItemNotFound)
+    );
+}

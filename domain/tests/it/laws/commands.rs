@@ -191,6 +191,7 @@ fn run_outcome() -> impl Strategy<Value = ProcessingOutcome> {
                 confidence,
                 duration_seconds: None,
                 started_at,
+                parameters: None,
                 text,
                 result: None,
                 result_ref: None,

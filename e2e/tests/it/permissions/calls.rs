@@ -62,6 +62,8 @@ fn path_of(client: &Client, rule: &Rule, target: &Target, asked: Asked, project:
         .replace("{user_id}", &target.colleague)
         .replace("{invitation_id}", &target.invitation)
         .replace("{causation_id}", NOBODY)
+        .replace("{item_id}", &id)
+        .replace("{number}", "1")
         .replace("{token}", "a-token");
     match query_of(rule, target, asked, project) {
         Some(query) => format!("{path}?{query}"),
