@@ -29,6 +29,8 @@ pub const ENVIRONMENT: [(&str, &str); 5] = [
 ];
 
 const STDERR_TAIL: usize = 2048;
+/// Standard output is read in pieces of this size.
+const CHUNK: usize = 64 << 10;
 
 /// Limits on one run.
 #[derive(Debug, Clone)]
@@ -181,6 +183,22 @@ impl Run {
     /// # Errors
     /// See [`RunError`]. Dropping the future kills the whole process group.
     pub async fn run(&self, work: &Path, bounds: &Bounds) -> Result<Output, RunError> {
+        let mut stdout = Vec::new();
+        let keep = |chunk: &[u8]| stdout.extend_from_slice(chunk);
+        let stderr = self.stream(work, bounds, keep).await?;
+        Ok(Output { stdout, stderr })
+    }
+
+    /// The same, with standard output handed on as it comes. Returns the last 2 KiB of standard error.
+    ///
+    /// # Errors
+    /// See [`RunError`]. Dropping the future kills the whole process group.
+    pub async fn stream(
+        &self,
+        work: &Path,
+        bounds: &Bounds,
+        sink: impl FnMut(&[u8]) + Send,
+    ) -> Result<String, RunError> {
         let name = self.name();
         let io = |source| RunError::Io {
             program: name.clone(),
@@ -204,12 +222,12 @@ impl Run {
             .await
             .ok_or_else(|| RunError::Unavailable("prlimit".to_owned()))?;
         let child = self.command(&fence, &work).spawn().map_err(io)?;
-        let (status, stdout, mut stderr) = watch(child, bounds, &name).await?;
+        let (status, mut stderr) = watch(child, bounds, &name, sink).await?;
         for input in &fence.inputs {
             // What it says may be shown to users, who need not know where we keep files.
             stderr = stderr.replace(&*input.to_string_lossy(), "the file");
         }
-        judge(name, status, stdout, stderr)
+        judge(name, status, stderr)
     }
 
     fn name(&self) -> String {
@@ -272,7 +290,8 @@ async fn watch(
     mut child: Child,
     bounds: &Bounds,
     name: &str,
-) -> Result<(ExitStatus, Vec<u8>, String), RunError> {
+    sink: impl FnMut(&[u8]) + Send,
+) -> Result<(ExitStatus, String), RunError> {
     let io = |source| RunError::Io {
         program: name.to_owned(),
         source,
@@ -286,12 +305,12 @@ async fn watch(
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
     let all = async {
-        let (kept, tail) = tokio::try_join!(
-            async { read_whole(stdout, bounds.stdout_bytes, name).await },
+        let ((), tail) = tokio::try_join!(
+            async { hand_on(stdout, bounds.stdout_bytes, name, sink).await },
             async { read_tail(stderr).await.map_err(io) },
         )?;
         let status = child.wait().await.map_err(io)?;
-        Ok((status, kept, tail))
+        Ok((status, tail))
     };
     let outcome = tokio::time::timeout(bounds.wall, all).await;
     let ended = outcome.map_err(|_| RunError::Timeout {
@@ -302,31 +321,33 @@ async fn watch(
     Ok(ended)
 }
 
-async fn read_whole(
+async fn hand_on(
     pipe: Option<impl AsyncRead + Unpin>,
     most: usize,
     name: &str,
-) -> Result<Vec<u8>, RunError> {
-    let Some(pipe) = pipe else {
-        return Ok(Vec::new());
+    mut sink: impl FnMut(&[u8]) + Send,
+) -> Result<(), RunError> {
+    let Some(mut pipe) = pipe else {
+        return Ok(());
     };
-    let mut kept = Vec::new();
-    let io = |source| RunError::Io {
-        program: name.to_owned(),
-        source,
-    };
-    pipe.take(most as u64 + 1)
-        .read_to_end(&mut kept)
-        .await
-        .map_err(io)?;
-    if kept.len() > most {
-        let stderr = format!("more than {most} bytes of output");
-        return Err(RunError::OutOfResources {
+    let mut chunk = vec![0; CHUNK];
+    let mut left = most;
+    loop {
+        let read = pipe.read(&mut chunk).await.map_err(|source| RunError::Io {
             program: name.to_owned(),
-            stderr,
-        });
+            source,
+        })?;
+        if read == 0 {
+            return Ok(());
+        }
+        left = left
+            .checked_sub(read)
+            .ok_or_else(|| RunError::OutOfResources {
+                program: name.to_owned(),
+                stderr: format!("more than {most} bytes of output"),
+            })?;
+        sink(&chunk[..read]);
     }
-    Ok(kept)
 }
 
 async fn read_tail(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
@@ -346,15 +367,10 @@ async fn read_tail(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Stri
     }
 }
 
-fn judge(
-    program: String,
-    status: ExitStatus,
-    stdout: Vec<u8>,
-    stderr: String,
-) -> Result<Output, RunError> {
+fn judge(program: String, status: ExitStatus, stderr: String) -> Result<String, RunError> {
     use std::os::unix::process::ExitStatusExt;
     if status.success() {
-        return Ok(Output { stdout, stderr });
+        return Ok(stderr);
     }
     let code = status
         .code()

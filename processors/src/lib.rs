@@ -1,6 +1,7 @@
 //! What happens by itself: policies, recognition and transcription, mails. Events in, commands out;
 //! knows nothing of HTTP and reads no read model.
 
+pub mod audio;
 pub mod email;
 mod engines;
 mod follow;

@@ -122,6 +122,7 @@ impl Search {
             SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await?,
             SubmissionEvent::SubmissionApproved { .. }
             | SubmissionEvent::SubmissionRejected { .. }
+            | SubmissionEvent::AudioMeasured { .. }
             | SubmissionEvent::ProcessingRequested { .. }
             | SubmissionEvent::ProcessingFailed { .. }
             | SubmissionEvent::ProcessingDeadLettered { .. } => {}

@@ -48,6 +48,8 @@ pub struct Item {
     pub title: Option<Personal<String>>,
     /// What runs or ran on it.
     pub processing: Processing,
+    /// Whether it was measured (recordings).
+    pub measured: bool,
     /// How many runs came to a result.
     pub results: u32,
     /// Which of them it shows, from 1; 0 where there is none.
@@ -134,6 +136,11 @@ impl Item {
                 reopened,
                 reverted_by_id,
             } => self.reverted(round, reopened, reverted_by_id),
+            SubmissionCommand::RecordAudio { report, waveform } => {
+                let known = self.measured || self.item_type != ItemType::VoiceSample;
+                let measured = SubmissionEvent::AudioMeasured { report, waveform };
+                Ok((!known).then_some(measured).into_iter().collect())
+            }
             SubmissionCommand::RecordProcessing { run_id, outcome } => {
                 let open = self.processing == Processing::Open(run_id);
                 Ok(open
@@ -243,6 +250,7 @@ impl Item {
                 self.as_decided = false;
             }
             SubmissionEvent::SubmissionRestored {} => self.deleted = false,
+            SubmissionEvent::AudioMeasured { .. } => self.measured = true,
             SubmissionEvent::ProcessingRequested { run_id, .. } => {
                 self.processing = Processing::Open(run_id);
             }

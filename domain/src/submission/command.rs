@@ -1,6 +1,6 @@
 //! What can be asked of an item.
 
-use super::{ContentRef, Description, FreeJson, StoredFile, Text};
+use super::{AudioReport, ContentRef, Description, FreeJson, StoredFile, Text};
 use crate::{ItemId, Personal, ProjectId, UserId, review::Verdict};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -103,6 +103,13 @@ pub enum SubmissionCommand {
         selected_by_id: UserId,
         /// Its text.
         text: Option<Text>,
+    },
+    /// Record what a recording is like; ignored once it is known.
+    RecordAudio {
+        /// What it is like.
+        report: AudioReport,
+        /// Where the outline of its wave is.
+        waveform: ContentRef,
     },
     /// Record how a run ended; a run that is not the open one is ignored.
     RecordProcessing {

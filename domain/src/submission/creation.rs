@@ -139,6 +139,7 @@ const fn draft(
         description,
         title,
         processing: Processing::Never,
+        measured: false,
         results: 0,
         shown_result: 0,
     }

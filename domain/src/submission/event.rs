@@ -1,6 +1,6 @@
 //! What can have happened to an item.
 
-use super::{ContentRef, Description, ProcessingKind, StoredFile};
+use super::{AudioReport, ContentRef, Description, ProcessingKind, StoredFile};
 use crate::{Personal, ProjectId, UserId};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,13 @@ pub enum SubmissionEvent {
     SubmissionDeleted {},
     /// Its owner brought it back.
     SubmissionRestored {},
+    /// The recording was measured.
+    AudioMeasured {
+        /// What it is like.
+        report: AudioReport,
+        /// Where the outline of its wave is.
+        waveform: ContentRef,
+    },
     /// Recognition or transcription was asked for.
     ProcessingRequested {
         /// This run.
@@ -218,6 +225,7 @@ impl DomainEvent for SubmissionEvent {
             Self::SubmissionReopened {} => "SubmissionReopened",
             Self::SubmissionDeleted {} => "SubmissionDeleted",
             Self::SubmissionRestored {} => "SubmissionRestored",
+            Self::AudioMeasured { .. } => "AudioMeasured",
             Self::ProcessingRequested { .. } => "ProcessingRequested",
             Self::ProcessingSucceeded { .. } => "ProcessingSucceeded",
             Self::ResultSelected { .. } => "ResultSelected",

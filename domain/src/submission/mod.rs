@@ -15,4 +15,6 @@ pub use aggregate::{Item, Processing, Status, Submission};
 pub use command::{Edit, ProcessingOutcome, RoundOutcome, SubmissionCommand};
 pub use error::SubmissionError;
 pub use event::SubmissionEvent;
-pub use parts::{ContentRef, Description, FreeJson, ProcessingKind, StoredFile, Text};
+pub use parts::{
+    AudioQuality, AudioReport, ContentRef, Description, FreeJson, ProcessingKind, StoredFile, Text,
+};

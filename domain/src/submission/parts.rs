@@ -69,6 +69,43 @@ pub struct Description {
     pub extra_metadata: Option<FreeJson>,
 }
 
+/// What a recording is like, as measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudioReport {
+    /// How long it plays, in seconds, counted in decoded samples.
+    pub duration_seconds: f64,
+    /// Samples a second in the file.
+    pub sample_rate: u32,
+    /// Channels in the file.
+    pub channels: u32,
+    /// The largest sample, in decibels below full scale; none for digital silence.
+    pub peak_dbfs: Option<f64>,
+    /// Integrated loudness (EBU R 128); none where nothing is loud enough.
+    pub loudness_lufs: Option<f64>,
+    /// Samples in runs of three and more at full scale.
+    pub clipped_samples: u64,
+    /// Mean of all samples; 1 is full scale.
+    pub dc_offset: f64,
+    /// Share of 20 ms frames quieter than -50 dBFS.
+    pub silence_ratio: f64,
+    /// Decibels between loud frames and quiet ones; none where nothing is loud enough.
+    pub estimated_snr_db: Option<f64>,
+    /// The same in a word.
+    pub quality: Option<AudioQuality>,
+}
+
+/// How far speech stands over what is behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioQuality {
+    /// 25 dB and more.
+    Good,
+    /// 15 dB and more.
+    Fair,
+    /// Less.
+    Poor,
+}
+
 /// What runs by itself on an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -35,7 +35,8 @@ const PROJECT: [&str; 11] = [
     "ProjectDeleted",
     "ProjectRestored",
 ];
-const SUBMISSION: [&str; 18] = [
+const SUBMISSION: [&str; 19] = [
+    "AudioMeasured",
     "ChangesRequested",
     "DecisionReverted",
     "DocumentUploaded",

@@ -175,6 +175,7 @@ pub const RULES: &[Rule] = &[
     route("DELETE", "/voice/{id}", CHANGE),
     route("POST", "/voice/{id}/restore", CHANGE),
     route("GET", "/voice/{id}/download", READ),
+    route("GET", "/voice/{id}/waveform", READ),
     route("POST", "/raw-text", Access::Project(Contribute)),
     route("GET", "/raw-text/{id}", READ),
     route("PUT", "/raw-text/{id}", CHANGE),

@@ -2,11 +2,11 @@
 //! engine over it, and shape what it found into the outcome that the item's stream will keep.
 
 use super::{Done, Failure, Kind, item_facts::ItemFacts, queue::Leased};
-use crate::{Engines, ocr, transcription};
+use crate::{Engines, audio, ocr, transcription};
 use bytes::Bytes;
 use domain::{
-    Personal,
-    submission::{ContentRef, Processing, ProcessingOutcome, StoredFile, Text},
+    Personal, Submission,
+    submission::{ContentRef, Processing, ProcessingOutcome, StoredFile, SubmissionCommand, Text},
 };
 use event_store::EventStore;
 use media::{ErrorCode, Limits, MediaType, ObjectStorage, store::StoreError as ObjectError};
@@ -60,7 +60,11 @@ impl Reading {
         let file = facts.file.as_ref().ok_or_else(missing)?;
         let language = facts.submission.item_even_deleted();
         let language = language.and_then(|item| item.description.language.as_deref());
-        let found = self.read(job.kind, file, language, progress).await?;
+        let measured = facts.submission.item_even_deleted();
+        let measured = measured.is_none_or(|item| item.measured);
+        let found = self
+            .read(job, item_id, (file, language, measured), progress)
+            .await?;
         Ok(Done::Result(Box::new(
             self.outcome(job, item_id, found).await?,
         )))
@@ -68,9 +72,9 @@ impl Reading {
 
     async fn read(
         &self,
-        kind: Kind,
-        file: &StoredFile,
-        language: Option<&str>,
+        job: &Leased,
+        item_id: Uuid,
+        (file, language, measured): (&StoredFile, Option<&str>, bool),
         progress: Progress,
     ) -> Result<Found, Failure> {
         let unsupported = || Failure::from(media::Fault::from(ErrorCode::UnsupportedType));
@@ -83,7 +87,7 @@ impl Reading {
         let tell = |done, total| {
             progress.send_replace(Some((done, total)));
         };
-        match kind {
+        match job.kind {
             Kind::Ocr => {
                 let engine = self.engines.ocr.as_ref();
                 let read =
@@ -92,6 +96,11 @@ impl Reading {
                 Ok(Found::from(read))
             }
             Kind::Transcription => {
+                if !measured {
+                    // Whether or not anybody can write it down.
+                    self.measure(job, item_id, (&input, media_type), place.path())
+                        .await?;
+                }
                 let engine = self.engines.transcription.as_ref();
                 let limits = &self.limits;
                 let heard =
@@ -101,6 +110,29 @@ impl Reading {
             }
             Kind::Email => Err(unsupported()),
         }
+    }
+
+    /// What the recording is like is an event of its own: it stands although nobody understands it.
+    async fn measure(
+        &self,
+        job: &Leased,
+        item_id: Uuid,
+        (input, media_type): (&Path, MediaType),
+        work: &Path,
+    ) -> Result<(), Failure> {
+        let (report, waveform) = audio::measure(input, media_type, work, &self.limits).await?;
+        let waveform = serde_json::to_vec(&waveform)
+            .map_err(|error| away("the outline of the wave", &error))?;
+        let waveform = self.keep(waveform.into()).await?;
+        let command = SubmissionCommand::RecordAudio { report, waveform };
+        let context = job.task.context(job.source_event_id);
+        let recorded = self
+            .store
+            .execute::<Submission>(item_id, command, &context)
+            .await;
+        recorded
+            .map(|_| ())
+            .map_err(|error| away("the event store", &error))
     }
 
     /// The client's name for the file goes nowhere near a file system or a foreign program.

@@ -5,6 +5,7 @@
 //! of recordings and doubled the errors, and servers take only so much at a time. Recordings with a
 //! speaker on each channel are heard channel by channel.
 
+mod denoise;
 mod google_speech;
 mod openai;
 mod pcm;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::denoise;
 use media::bounded::{Bounds, Run};
 use media::probe::{Sound, demuxer_words};
 use media::{ErrorCode, Fault, Limits, MediaType, probe};
@@ -45,36 +46,55 @@ impl Track {
         Ok(levels)
     }
 
-    /// The same with steady noise taken down (spectral subtraction, as ffmpeg's `afftdn` does it).
+    /// The same with steady noise taken out.
     pub async fn calmed(&self, work: &Path, limits: &Limits) -> Result<Self, Fault> {
+        let (wide, calm) = (work.join("wide.pcm"), work.join("calm.pcm"));
         let path = self.path.with_extension("calm");
-        let name = path.file_name().unwrap_or_default().to_owned();
-        let run = Run::new("ffmpeg")
-            .args([
-                "-nostdin",
-                "-v",
-                "error",
-                "-threads",
-                "1",
-                "-protocol_whitelist",
-                "file,pipe",
-            ])
-            .args(["-f", "s16le", "-ar", "16000", "-ac", "1", "-i"])
-            .input(&self.path)
-            .args(["-af", "afftdn=nr=20", "-f", "s16le", "-y"])
-            .arg(name);
-        let outcome = run
-            .run(work, &bounds(limits, self.seconds(), self.samples * 2))
-            .await;
-        outcome.map_err(|error| error.into_fault(ErrorCode::EngineFailed))?;
+        let own = RATE.to_string();
+        self.resample((&self.path, &own), (&wide, denoise::RATE), work, limits)
+            .await?;
+        let (from, to) = (wide.clone(), calm.clone());
+        let failed = |detail: String| ErrorCode::EngineFailed.because(detail);
+        tokio::task::spawn_blocking(move || denoise::denoise(&from, &to))
+            .await
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))?;
+        self.resample((&calm, denoise::RATE), (&path, &own), work, limits)
+            .await?;
+        for spent in [wide, calm] {
+            // The directory goes with the job; this is for the disk until then.
+            let _ = tokio::fs::remove_file(spent).await;
+        }
         let length = tokio::fs::metadata(&path)
             .await
             .map_or(0, |file| file.len());
         Ok(Self {
             path,
-            samples: length / 2,
+            samples: (length / 2).min(self.samples),
             speaker: self.speaker.clone(),
         })
+    }
+
+    /// Our own samples at another rate; `to` is in the working directory.
+    async fn resample(
+        &self,
+        (from, rate): (&Path, &str),
+        (to, new_rate): (&Path, &str),
+        work: &Path,
+        limits: &Limits,
+    ) -> Result<(), Fault> {
+        let run = Run::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-threads", "1"])
+            .args(["-protocol_whitelist", "file,pipe"])
+            .args(["-f", "s16le", "-ar", rate, "-ac", "1", "-i"])
+            .input(from)
+            .args(["-ar", new_rate, "-f", "s16le", "-y"])
+            .arg(to.file_name().unwrap_or_default());
+        let bounds = bounds(limits, self.seconds(), self.samples * 6 + (1 << 20));
+        let outcome = run.run(work, &bounds).await;
+        outcome
+            .map(|_| ())
+            .map_err(|error| error.into_fault(ErrorCode::EngineFailed))
     }
 
     /// Writes the samples of a stretch, in seconds, to a file of their own.

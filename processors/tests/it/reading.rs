@@ -174,6 +174,40 @@ async fn silence_is_transcribed_as_nothing() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_measured_once_whether_or_not_it_is_understood() {
+    let house = House::new().await;
+    let running = house.run(&READING);
+    let speech = sample("go-forward.wav");
+    let (item, run) = house
+        .upload_recording("audio/wav", speech, Some("ar"))
+        .await;
+    failed_for_good(&house, item, run, "UNSUPPORTED_LANGUAGE").await;
+    let measured = house.event(item, "AudioMeasured").await;
+    let measured = measured.decode::<Submission>().expect("it is one of ours");
+    let SubmissionEvent::AudioMeasured { report, waveform } = measured else {
+        panic!("another event");
+    };
+    assert_eq!((report.sample_rate, report.channels), (16_000, 1));
+    assert!(report.duration_seconds > 1.0 && report.estimated_snr_db.is_some());
+    let drawn = house.storage.get_bytes(&waveform.key, 1 << 20).await;
+    let drawn: processors::audio::Waveform =
+        serde_json::from_slice(&drawn.expect("it is there")).expect("an outline");
+    assert_eq!(drawn.data.len(), 2 * drawn.length);
+    let again = house.ids.next();
+    let command = SubmissionCommand::RequestProcessing {
+        run_id: again,
+        requested_by_id: None,
+        force: true,
+    };
+    house.item(item, command).await;
+    house.job_state(again, "failed").await;
+    let events = house.events_of(item).await.into_iter();
+    let measured = events.filter(|event| event.event_type == "AudioMeasured");
+    assert_eq!(measured.count(), 1);
+    running.stop().await;
+}
+
 async fn failed_for_good(house: &House, item: Uuid, run: Uuid, code: &str) {
     let event = house.event(item, "ProcessingFailed").await;
     let event = event.decode::<Submission>().expect("it is one of ours");

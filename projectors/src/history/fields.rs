@@ -281,6 +281,12 @@ fn submission(event: SubmissionEvent) -> Changes {
             .set("feedback", Value::Null),
         SubmissionEvent::SubmissionDeleted {} => none.set("deleted", true),
         SubmissionEvent::SubmissionRestored {} => none.set("deleted", false),
+        SubmissionEvent::AudioMeasured { report, .. } => {
+            none.set("duration_seconds", report.duration_seconds).set(
+                "audio_quality",
+                report.quality.map(|quality| json!(quality)),
+            )
+        }
         SubmissionEvent::ProcessingRequested { .. } => none
             .set("processing_state", "queued")
             .set("error_code", Value::Null)

@@ -9,7 +9,7 @@ mod rounds;
 use self::{
     created::Created,
     edits::{edited, set_deleted},
-    processing::{given_up, queued, selected, succeeded},
+    processing::{given_up, measured, queued, selected, succeeded},
     rounds::{Ending, Told, reopened, reverted, submitted},
 };
 use crate::projector::{ProjectionError, Projector, unreadable};
@@ -122,6 +122,9 @@ async fn item(
         SubmissionEvent::SubmissionReopened {} => reopened(tx, seen).await,
         SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await,
         SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await,
+        SubmissionEvent::AudioMeasured { report, waveform } => {
+            measured(tx, seen, &report, &waveform.key).await
+        }
         SubmissionEvent::ProcessingRequested { run_id, .. } => queued(tx, seen, run_id).await,
         SubmissionEvent::ProcessingSucceeded { .. } => succeeded(tx, seen, event).await,
         SubmissionEvent::ResultSelected { number, .. } => selected(tx, seen, number).await,

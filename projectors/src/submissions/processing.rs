@@ -2,8 +2,11 @@
 //! the row is at.
 
 use super::Seen;
-use domain::{Personal, submission::SubmissionEvent};
-use sqlx::PgConnection;
+use domain::{
+    Personal,
+    submission::{AudioReport, SubmissionEvent},
+};
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 pub(super) async fn queued(
@@ -18,6 +21,28 @@ pub(super) async fn queued(
          WHERE id = $1 AND version < $3",
         seen.id,
         run_id,
+        seen.version,
+        seen.at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn measured(
+    tx: &mut PgConnection,
+    seen: Seen,
+    report: &AudioReport,
+    waveform_key: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE submissions SET audio = $2, waveform_key = $3, duration_seconds = $4, version = $5,
+             updated_at = $6
+         WHERE id = $1 AND version < $5",
+        seen.id,
+        Json(report) as _,
+        waveform_key,
+        report.duration_seconds,
         seen.version,
         seen.at,
     )

@@ -11,6 +11,7 @@ mod results;
 mod row;
 mod statistics;
 mod text;
+mod waveform;
 
 pub(crate) use model::{Item, ItemStatus, ItemType};
 pub(crate) use row::{ItemRow, load, may_read};
@@ -29,6 +30,7 @@ pub(crate) fn routes() -> Routes<QueryApi> {
         .route(routes!(one::raw_text))
         .route(routes!(download::document))
         .route(routes!(download::voice))
+        .route(routes!(waveform::waveform))
         .route(routes!(one::submission))
         .route(routes!(list::submissions))
         .route(routes!(list::contributions))

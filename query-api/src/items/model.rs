@@ -120,6 +120,9 @@ pub(crate) struct VoiceSample {
     file: FileFields,
     #[schema(required, value_type = Option<f64>)]
     duration_seconds: Value,
+    /// What it is like, once it was measured.
+    #[schema(required, value_type = Option<Audio>)]
+    audio: Option<Value>,
     /// What was heard in it.
     #[schema(required)]
     transcription_text: Option<String>,
@@ -180,6 +183,44 @@ pub(crate) struct Transcription {
     confidence: Option<f64>,
 }
 
+/// What a recording is like.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what was measured")]
+struct Audio {
+    duration_seconds: f64,
+    /// In the file, as `channels`.
+    sample_rate: u32,
+    channels: u32,
+    /// The largest sample, in decibels below full scale; `null` for digital silence.
+    #[schema(required)]
+    peak_dbfs: Option<f64>,
+    /// Integrated loudness (EBU R 128); `null` where nothing is loud enough.
+    #[schema(required)]
+    loudness_lufs: Option<f64>,
+    /// Samples in runs of three and more at full scale.
+    clipped_samples: u64,
+    /// Mean of all samples; 1 is full scale.
+    dc_offset: f64,
+    /// Share of 20 ms frames quieter than -50 dBFS.
+    silence_ratio: f64,
+    /// Decibels between loud frames and quiet ones.
+    #[schema(required)]
+    estimated_snr_db: Option<f64>,
+    /// The same in a word: `good` from 25 dB, `fair` from 15 dB.
+    #[schema(required)]
+    quality: Option<AudioQuality>,
+}
+
+/// How far speech stands over what is behind it.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a word")]
+enum AudioQuality {
+    Good,
+    Fair,
+    Poor,
+}
+
 /// A stretch of speech.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the engine's own object has")]
@@ -222,6 +263,7 @@ impl Item {
                 item: ItemFields::of(item),
                 file: FileFields::of(item),
                 duration_seconds: seconds(item.duration_seconds),
+                audio: item.audio.clone(),
                 transcription_text: texts.processed,
                 transcription: outcome(item, texts.result, "segments"),
             }),

@@ -1,7 +1,9 @@
 //! How far recognition of an item is.
 
 use crate::house::{House, keys};
-use domain::submission::{ProcessingOutcome, SubmissionCommand};
+use domain::submission::{
+    AudioQuality, AudioReport, ContentRef, ProcessingOutcome, SubmissionCommand,
+};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,4 +165,70 @@ async fn every_result_is_listed_and_read_with_its_text() {
     for path in [path.clone(), format!("{path}/1")] {
         assert_eq!(house.get(&stranger, &path).await.status, 404);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_measured_recording_shows_what_it_is_like_and_the_outline_of_its_wave() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    let project = house.project(&amina, "Letters").await;
+    let id = house.voice(&amina, project, 1.0).await;
+    let path = format!("/voice/{id}/waveform");
+    let early = house.get(&amina, &path).await;
+    assert_eq!(early.refusal(), (404, "NOT_MEASURED".to_owned()));
+    let voice = format!("/voice/{id}");
+    assert_eq!(house.get(&amina, &voice).await.ok()["audio"], Value::Null);
+    let data: Vec<i16> = (0..1_000).flat_map(|point| [-point, point]).collect();
+    let wave = json!({"version": 2, "channels": 1, "sample_rate": 16_000, "samples_per_pixel": 64,
+        "bits": 16, "length": 1_000, "data": data});
+    let kept = house.storage.put_content(wave.to_string().into()).await;
+    let kept = kept.expect("stored");
+    let report = AudioReport {
+        duration_seconds: 4.0,
+        sample_rate: 16_000,
+        channels: 1,
+        peak_dbfs: Some(-1.0),
+        loudness_lufs: None,
+        clipped_samples: 0,
+        dc_offset: 0.0,
+        silence_ratio: 0.5,
+        estimated_snr_db: Some(30.0),
+        quality: Some(AudioQuality::Good),
+    };
+    let waveform = ContentRef {
+        key: kept.key,
+        sha256: kept.sha256,
+        size_bytes: kept.size_bytes,
+    };
+    house
+        .item(
+            &amina,
+            id,
+            SubmissionCommand::RecordAudio { report, waveform },
+        )
+        .await;
+    let shown = house.get(&amina, &voice).await.ok();
+    assert_eq!(shown["audio"]["quality"], "good");
+    assert_eq!(shown["audio"]["estimated_snr_db"], 30.0);
+    assert_eq!(shown["duration_seconds"], 4.0);
+    let drawn = house.get(&amina, &path).await.ok();
+    assert_eq!(
+        (&drawn["length"], &drawn["samples_per_pixel"]),
+        (&json!(500), &json!(128))
+    );
+    assert_eq!(
+        (&drawn["data"][2], &drawn["data"][3]),
+        (&json!(-3), &json!(3))
+    );
+    let few = house.get(&amina, &format!("{path}?points=10")).await.ok();
+    assert_eq!(few["length"], 10);
+    for bad in ["0", "4097", "x"] {
+        let bad = house.get(&amina, &format!("{path}?points={bad}")).await;
+        assert_eq!(bad.status, 400);
+    }
+    let document = house.document(&amina, project, "a.pdf", b"%PDF").await;
+    let other = house
+        .get(&amina, &format!("/voice/{document}/waveform"))
+        .await;
+    assert_eq!(other.status, 404);
 }
