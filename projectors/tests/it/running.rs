@@ -12,7 +12,7 @@ use event_store::{
 use projectors::{Search, Settings};
 use runtime::ids::Ids;
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use std::{sync::Arc, time::Duration};
+use std::{os::unix::fs::symlink, sync::Arc, time::Duration};
 use test_kit::{TestDatabase, TestNats};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -329,8 +329,9 @@ async fn a_projection_made_anew_equals_the_one_that_grew_live() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_object_store_fails_only_search_stands_still() {
     let house = House::new().await;
-    let obstacle = house.directory.path().join("content");
-    std::fs::write(&obstacle, "").expect("written");
+    // What leads to itself cannot be opened; in its place comes, at once, what leads to the text.
+    let path = |name: &str| house.directory.path().join(name);
+    symlink("content", path("content")).expect("made");
     let running = house.projectors();
     house
         .raw_text_with(|_| {
@@ -351,11 +352,10 @@ async fn while_the_object_store_fails_only_search_stands_still() {
         until(name, async || house.checkpoint(name).await >= 1).await;
     }
     assert_eq!(house.checkpoint("search").await, 0);
-    std::fs::remove_file(&obstacle).expect("removed");
-    let late = house
-        .storage
-        .put_bytes("sunshine".into(), "content/aa/text");
-    late.await.expect("put");
+    std::fs::create_dir_all(path("kept/aa")).expect("made");
+    std::fs::write(path("kept/aa/text"), "sunshine").expect("written");
+    symlink("kept", path("new")).expect("made");
+    std::fs::rename(path("new"), path("content")).expect("moved");
     house.settled().await;
     let found: i64 = sqlx::query_scalar("SELECT count(*) FROM search WHERE words @@ 'sunshine'")
         .fetch_one(&house.database.pool)
