@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use media::engine_child::EngineProgram;
+use processors::email::Templates;
 use runtime::{
     clock::Clock,
     config::{Config, environment},
@@ -31,6 +32,7 @@ fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
         processors::email::is_sender(&config.mail.from),
         "SMTP_FROM cannot be used: it must be an address or Name <address>"
     );
+    templates(config)?;
     let program = EngineProgram::current(&[])?;
     processors::Engines::chosen(&config.engines, program, &Clock::system())?;
     if let Some(first) = &config.admin.first
@@ -43,4 +45,12 @@ fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
         bail!("{variable} cannot be used: it {why}");
     }
     Ok(())
+}
+
+/// What mails say.
+pub(crate) fn templates(config: &Config) -> anyhow::Result<Templates> {
+    let Some(directory) = &config.mail.templates else {
+        return Ok(Templates::default());
+    };
+    Templates::read(directory).map_err(|why| anyhow!("MAIL_TEMPLATES_DIR cannot be used: {why}"))
 }

@@ -28,6 +28,7 @@ use sqlx::PgPool;
 
 use crate::{
     database::{self, Role},
+    environment,
     health::{self, Readiness},
     nats,
     servers::Places,
@@ -121,6 +122,7 @@ impl World {
             tokens: SignedTokens::new(&self.secret),
             mail: self.config.mail.clone(),
             public_url: self.config.server.public_url.clone(),
+            mail_templates: Arc::new(environment::templates(&self.config)?),
             mail_directory: self.config.server.data_dir.join("mail"),
             jobs: self.config.jobs.clone(),
             limits: engine_limits(&self.config.limits),

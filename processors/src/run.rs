@@ -3,6 +3,7 @@
 
 use crate::{
     Engines,
+    email::Templates,
     follow::{Source, Subscribe, follow},
     jobs::{Kind, gauges, intake::Intake, sweep, worker::Worker},
     policies::Policies,
@@ -16,7 +17,7 @@ use runtime::{
     signed_token::SignedTokens,
 };
 use sqlx::postgres::PgConnectOptions;
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub mail: MailConfig,
     /// What links in mails begin with; no trailing slash.
     pub public_url: String,
+    /// What mails say.
+    pub mail_templates: Arc<Templates>,
     /// Where mails are written when there is no mail server.
     pub mail_directory: PathBuf,
     /// Retries and concurrency.

@@ -21,6 +21,8 @@ pub enum MailMode {
     Accept,
     /// Answers every recipient with this code: 4xx for now, 5xx for ever.
     Refuse(u16),
+    /// Answers every recipient with these words.
+    Say(&'static str),
     /// Takes connections and says nothing more.
     Hang,
 }
@@ -129,11 +131,13 @@ async fn talk(stream: TcpStream, mode: Arc<Mutex<MailMode>>, mails: Mails) -> st
             from = address(&line);
             "250 ok".to_owned()
         } else if command.starts_with("RCPT TO") {
-            if let MailMode::Refuse(code) = mode {
-                format!("{code} refused")
-            } else {
-                to.push(address(&line));
-                "250 ok".to_owned()
+            match mode {
+                MailMode::Refuse(code) => format!("{code} refused"),
+                MailMode::Say(words) => words.to_owned(),
+                MailMode::Accept | MailMode::Hang => {
+                    to.push(address(&line));
+                    "250 ok".to_owned()
+                }
             }
         } else if command == "DATA" && !to.is_empty() {
             writing.write_all(b"354 go on\r\n").await?;

@@ -179,6 +179,7 @@ fn words() -> Vec<Bad> {
         bad("SMTP_PASSWORD", "")
             .beside(MAIL)
             .beside(("SMTP_USER", "u")),
+        bad("MAIL_TEMPLATES_DIR", "/no/such/directory"),
         bad("SMTP_FROM", "nobody"),
         bad("SMTP_FROM", "A, B <a@b.example>"),
         bad("SMTP_TLS", "perhaps"),

@@ -3,7 +3,8 @@
 
 use super::{
     letter::Letter,
-    template::{Values, html, one_line, text},
+    template::{Values, one_line},
+    templates::{Kind, Templates},
 };
 use crate::jobs::{Failure, Mail, item_facts::ItemFacts};
 use domain::{
@@ -15,6 +16,7 @@ use runtime::{
     clock::Clock,
     signed_token::{SignedTokens, TokenKind},
 };
+use std::sync::Arc;
 use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
 use uuid::Uuid;
 
@@ -36,44 +38,14 @@ pub(super) struct Letters {
     pub tokens: SignedTokens,
     pub clock: Clock,
     pub public_url: String,
+    pub templates: Arc<Templates>,
 }
-
-struct Templates {
-    text: &'static str,
-    html: &'static str,
-}
-
-macro_rules! templates {
-    ($name:literal) => {
-        Templates {
-            text: include_str!(concat!("../../templates/", $name, ".txt")),
-            html: include_str!(concat!("../../templates/", $name, ".html")),
-        }
-    };
-}
-
-const VERIFY_EMAIL: Templates = templates!("verify-email");
-const RESET_PASSWORD: Templates = templates!("reset-password");
-const INVITATION: Templates = templates!("invitation");
-const DECISION: Templates = templates!("decision");
-const REVERSAL: Templates = templates!("reversal");
 
 /// What there is to say about an item.
 struct News<'a> {
-    templates: &'a Templates,
+    kind: Kind,
     headline: &'a str,
     more: &'a Values<'a>,
-}
-
-impl Templates {
-    fn letter(&self, to: String, subject: String, values: &Values<'_>) -> Letter {
-        Letter {
-            to,
-            subject,
-            text: text(self.text, values),
-            html: html(self.html, values),
-        }
-    }
 }
 
 impl Letters {
@@ -133,7 +105,12 @@ impl Letters {
             ("until", &*moment(expires_at)),
         ];
         let subject = "Confirm your e-mail address".to_owned();
-        Ok(Ok(VERIFY_EMAIL.letter(to, subject, &values)))
+        Ok(Ok(self.templates.letter(
+            Kind::VerifyEmail,
+            to,
+            subject,
+            &values,
+        )))
     }
 
     async fn reset_password(
@@ -162,7 +139,12 @@ impl Letters {
             ("until", &*moment(expires_at)),
         ];
         let subject = "Set a new password".to_owned();
-        Ok(Ok(RESET_PASSWORD.letter(to, subject, &values)))
+        Ok(Ok(self.templates.letter(
+            Kind::ResetPassword,
+            to,
+            subject,
+            &values,
+        )))
     }
 
     async fn invitation(
@@ -216,7 +198,10 @@ impl Letters {
             ("until", &*moment(expires_at)),
         ];
         let subject = format!("Invitation to {project}");
-        Ok(Ok(INVITATION.letter(to.clone(), subject, &values)))
+        let letter = self
+            .templates
+            .letter(Kind::Invitation, to.clone(), subject, &values);
+        Ok(Ok(letter))
     }
 
     /// A decision that was taken back, or made again since, is no news.
@@ -243,7 +228,7 @@ impl Letters {
             ("feedback", feedback.map_or("", |words| words.trim())),
         ];
         let news = News {
-            templates: &DECISION,
+            kind: Kind::Decision,
             headline,
             more: &more,
         };
@@ -262,7 +247,7 @@ impl Letters {
             return Ok(Err(NOT_NEEDED));
         }
         let news = News {
-            templates: &REVERSAL,
+            kind: Kind::Reversal,
             headline: "Back in review",
             more: &[],
         };
@@ -295,7 +280,7 @@ impl Letters {
             &item_name
         };
         let subject = format!("{}: {title}", news.headline);
-        Ok(Ok(news.templates.letter(to, subject, &values)))
+        Ok(Ok(self.templates.letter(news.kind, to, subject, &values)))
     }
 }
 

@@ -4,20 +4,28 @@
 mod letter;
 mod letters;
 mod post;
+mod suppressed;
 mod template;
+mod templates;
 
 use crate::{
     Settings,
-    jobs::{Done, Failure, queue::Leased},
+    jobs::{Done, Failure, Mail, queue::Leased},
 };
+use event_store::EventStore;
+use letter::Letter;
 use letters::Letters;
-use post::Post;
 pub use post::is_sender;
+use post::{Post, Undelivered};
+use runtime::clock::Clock;
+pub use templates::Templates;
 
 /// Writes and sends mails.
 pub(crate) struct Mailer {
     letters: Letters,
     post: Post,
+    store: EventStore,
+    clock: Clock,
 }
 
 impl Mailer {
@@ -28,8 +36,11 @@ impl Mailer {
                 tokens: settings.tokens.clone(),
                 clock: settings.clock.clone(),
                 public_url: settings.public_url.clone(),
+                templates: settings.mail_templates.clone(),
             },
             post: Post::new(&settings.mail, settings.mail_directory.clone()),
+            store: settings.store.clone(),
+            clock: settings.clock.clone(),
         }
     }
 
@@ -39,13 +50,37 @@ impl Mailer {
             return Err(Failure::lasting("BAD_JOB", "the job names no mail"));
         };
         match self.letters.write(mail, job.created_at).await? {
-            Ok(letter) => {
-                self.post
-                    .deliver(&letter, mail.as_str(), job.source_event_id, job.created_at)
-                    .await?;
-                Ok(Done::Sent)
-            }
+            Ok(letter) => self.send(job, mail, &letter).await,
             Err(why) => Ok(Done::Skipped(why)),
         }
     }
+
+    async fn send(&self, job: &Leased, mail: &Mail, letter: &Letter) -> Result<Done, Failure> {
+        let rest = suppressed::until(&self.store, &letter.to, self.clock.now()).await;
+        if let Some(until) = rest.map_err(|error| unreadable(&error))? {
+            let detail =
+                format!("the address refused a mail; nothing is sent there before {until}");
+            return Err(Failure::lasting("ADDRESS_SUPPRESSED", detail));
+        }
+        let sent = self
+            .post
+            .deliver(letter, mail.as_str(), job.source_event_id, job.created_at);
+        let Err(Undelivered { failure, bounce }) = sent.await else {
+            return Ok(Done::Sent);
+        };
+        if let Some(bounce) = bounce {
+            let now = self.clock.now();
+            let kept = suppressed::suppress(&self.store, &letter.to, bounce, now).await;
+            kept.map_err(|error| unreadable(&error))?;
+        }
+        Err(failure)
+    }
+}
+
+fn unreadable(error: &sqlx::Error) -> Failure {
+    tracing::warn!(%error, "the list of refused addresses cannot be reached: {error}");
+    Failure::passing(
+        "STORE_UNAVAILABLE",
+        "the list of refused addresses cannot be reached",
+    )
 }

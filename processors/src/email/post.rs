@@ -1,7 +1,7 @@
 //! Where mails go: to a mail server, or, where none is configured, into files that a person can open.
 //! An error never quotes the mail or what the server said about an address.
 
-use super::letter::Letter;
+use super::{letter::Letter, suppressed::Bounce};
 use crate::jobs::Failure;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
@@ -29,6 +29,22 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Whether mails can be sent in this name: an address or `Name <address>`.
 pub fn is_sender(text: &str) -> bool {
     text.parse::<Mailbox>().is_ok()
+}
+
+/// Why a mail did not go out, and what that says of its address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Undelivered {
+    pub failure: Failure,
+    pub bounce: Option<Bounce>,
+}
+
+impl From<Failure> for Undelivered {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            bounce: None,
+        }
+    }
 }
 
 /// Delivers mails.
@@ -64,7 +80,7 @@ impl Post {
         kind: &str,
         event_id: Uuid,
         at: OffsetDateTime,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Undelivered> {
         let from = self.from.as_ref().map_err(Clone::clone)?;
         let message = letter.message(from, event_id, at)?;
         match &self.way {
@@ -79,24 +95,25 @@ impl Post {
                         format!("the file cannot be written: {error}"),
                     )
                 };
-                written
-                    .await
-                    .map_err(|error| unwritten(&error))?
-                    .map_err(|error| unwritten(&error))
+                let written = written.await.map_err(|error| unwritten(&error))?;
+                Ok(written.map_err(|error| unwritten(&error))?)
             }
         }
     }
 
     /// A connection of its own for each mail: a send that is cut off in the middle must not leave a
     /// half-used connection for the next one.
-    async fn send(&self, smtp: &SmtpConfig, message: Message) -> Result<(), Failure> {
+    async fn send(&self, smtp: &SmtpConfig, message: Message) -> Result<(), Undelivered> {
         let transport = transport(smtp)?;
         match tokio::time::timeout(self.within, transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(refusal(&error)),
+            Ok(Err(error)) => Err(Undelivered {
+                failure: refusal(&error),
+                bounce: bounce(&error),
+            }),
             Err(_) => {
                 let detail = format!("the mail server did not finish in {:?}", self.within);
-                Err(Failure::passing("MAIL_TIMEOUT", detail))
+                Err(Failure::passing("MAIL_TIMEOUT", detail).into())
             }
         }
     }
@@ -137,6 +154,29 @@ fn refusal(error: &lettre::transport::smtp::Error) -> Failure {
         Failure::passing("MAIL_REFUSED_FOR_NOW", said)
     } else {
         Failure::passing("MAIL_SERVER_UNAVAILABLE", said)
+    }
+}
+
+/// Whether the address itself was refused. Servers that say why do so in an enhanced code (RFC 3463);
+/// 5.1.7 and 5.1.8 are about the sender.
+fn bounce(error: &lettre::transport::smtp::Error) -> Option<Bounce> {
+    let code = error.status()?.to_string();
+    let words = std::error::Error::source(error).map(ToString::to_string);
+    let enhanced = words
+        .as_deref()
+        .and_then(|words| words.split_whitespace().next());
+    let enhanced = enhanced.filter(|word| {
+        word.split('.').count() == 3
+            && word
+                .bytes()
+                .all(|byte| byte == b'.' || byte.is_ascii_digit())
+    });
+    match (code.as_str(), enhanced) {
+        (_, Some("5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1")) => {
+            Some(Bounce::Certain)
+        }
+        ("550" | "551" | "553", None) => Some(Bounce::Likely),
+        _ => None,
     }
 }
 

@@ -26,11 +26,18 @@ fn server(port: u16) -> MailConfig {
             security: SmtpSecurity::Opportunistic,
         }),
         from: "Alta Data <alta@example.org>".into(),
+        templates: None,
     }
 }
 
-async fn deliver(post: &Post) -> Result<(), Failure> {
+async fn attempt(post: &Post) -> Result<(), Undelivered> {
     post.deliver(&letter(), "verify-email", EVENT, AT).await
+}
+
+async fn deliver(post: &Post) -> Result<(), Failure> {
+    attempt(post)
+        .await
+        .map_err(|undelivered| undelivered.failure)
 }
 
 #[tokio::test]
@@ -118,7 +125,7 @@ async fn an_address_that_cannot_be_one_is_never_tried() {
     };
     let failure = post.deliver(&letter, "decision", EVENT, AT).await;
     assert_eq!(
-        failure.map_err(|failure| failure.code),
+        failure.map_err(|undelivered| undelivered.failure.code),
         Err("BAD_ADDRESS".into())
     );
 }
@@ -129,6 +136,7 @@ async fn without_a_server_a_mail_becomes_one_private_file() {
     let config = MailConfig {
         smtp: None,
         from: "alta@localhost".into(),
+        templates: None,
     };
     let directory = home.path().join("mail");
     let post = Post::new(&config, directory.clone());
@@ -144,4 +152,31 @@ async fn without_a_server_a_mail_becomes_one_private_file() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o077, 0);
+}
+
+#[tokio::test]
+async fn an_address_that_is_refused_is_told_from_a_sender_or_a_mail_that_is() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    let post = Post::new(&server(catcher.port()), PathBuf::new());
+    let cases = [
+        (
+            "550 5.1.1 <amal@example.org>: user unknown",
+            Some(Bounce::Certain),
+        ),
+        ("554 5.1.10 no such domain", Some(Bounce::Certain)),
+        ("550 5.2.1 mailbox disabled", Some(Bounce::Certain)),
+        ("550 no such user here", Some(Bounce::Likely)),
+        ("553 sorry", Some(Bounce::Likely)),
+        ("550 5.7.1 relaying denied", None),
+        ("553 5.1.8 bad sender", None),
+        ("552 5.2.2 mailbox full", None),
+        ("554 no", None),
+        ("451 4.1.1 later", None),
+    ];
+    for (words, expected) in cases {
+        catcher.set_mode(MailMode::Say(words));
+        let undelivered = attempt(&post).await.expect_err("refused");
+        assert_eq!(undelivered.bounce, expected, "{words}");
+        assert!(!undelivered.failure.detail.contains("amal"));
+    }
 }

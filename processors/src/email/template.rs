@@ -39,6 +39,34 @@ fn fill(template: &str, values: &Values<'_>, show: &dyn Fn(&str) -> String) -> S
     filled
 }
 
+/// The names that a template asks for.
+///
+/// # Errors
+/// The part that is opened and not closed.
+pub(super) fn names(template: &str) -> Result<Vec<&str>, &str> {
+    let mut found = vec![];
+    let mut open = vec![];
+    let mut rest = template;
+    while let Some((_, after)) = rest.split_once("{{") {
+        let (word, after) = after.split_once("}}").ok_or(after)?;
+        rest = after;
+        if let Some(name) = word.strip_prefix('#') {
+            open.push(name);
+            found.push(name);
+        } else if let Some(name) = word.strip_prefix('/') {
+            if open.pop() != Some(name) {
+                return Err(word);
+            }
+        } else {
+            found.push(word);
+        }
+    }
+    match open.pop() {
+        Some(name) => Err(name),
+        None => Ok(found),
+    }
+}
+
 fn value_of<'a>(name: &str, values: &Values<'a>) -> &'a str {
     let found = values.iter().find(|(known, _)| *known == name);
     debug_assert!(found.is_some(), "no value for {name}");

@@ -99,8 +99,10 @@ impl House {
             mail: MailConfig {
                 smtp: None,
                 from: "Alta Data <alta@example.org>".into(),
+                templates: None,
             },
             public_url: "http://127.0.0.1:8000".into(),
+            mail_templates: Arc::default(),
             mail_directory: home.path().join("mail"),
             jobs: JobsConfig {
                 max_retries: 3,

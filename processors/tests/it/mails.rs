@@ -463,3 +463,54 @@ async fn a_process_that_stops_before_it_could_note_a_sent_mail_sends_it_no_secon
     assert_eq!(house.job(job).await.expect("the job").state, "succeeded");
     assert_eq!(catcher.mails().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_an_address_that_does_not_exist_nothing_more_is_sent_for_a_while() {
+    let (house, catcher) = with_server().await;
+    let running = start(&house);
+    catcher.set_mode(MailMode::Say("550 5.1.1 user unknown"));
+    let user = house.register("Nobody@example.org").await;
+    let job = job_of(&house, user, "UserRegistered").await;
+    let row = ended(&house, job).await;
+    assert_eq!(
+        (row.state.as_str(), row.error_code.as_deref()),
+        ("failed", Some("MAIL_REFUSED"))
+    );
+    catcher.set_mode(MailMode::Accept);
+    let other = house.register("somebody@example.org").await;
+    let forgot = |reset_id| UserCommand::RequestPasswordReset {
+        reset_id,
+        expires_at: house.in_an_hour(),
+    };
+    house.user(user, forgot(house.ids.next())).await;
+    let job = job_of(&house, user, "PasswordResetRequested").await;
+    let row = ended(&house, job).await;
+    let suppressed = ("failed", Some("ADDRESS_SUPPRESSED"));
+    assert_eq!((row.state.as_str(), row.error_code.as_deref()), suppressed);
+    let job = job_of(&house, other, "UserRegistered").await;
+    assert_eq!(ended(&house, job).await.state, "succeeded");
+    let to: Vec<_> = catcher
+        .mails()
+        .into_iter()
+        .flat_map(|mail| mail.to)
+        .collect();
+    assert_eq!(to, ["somebody@example.org"]);
+    // Nobody's address stands in the table, and one day it is tried again.
+    let rows: Vec<(String,)> = sqlx::query_as("SELECT s::text FROM suppressed_addresses s")
+        .fetch_all(&house.database.pool)
+        .await
+        .expect("the table");
+    assert!(rows.len() == 1 && !rows[0].0.contains("nobody"), "{rows:?}");
+    sqlx::query("UPDATE suppressed_addresses SET until = now()")
+        .execute(&house.database.pool)
+        .await
+        .expect("a week later");
+    let again = UserCommand::RequestVerification {
+        verification_id: house.ids.next(),
+        expires_at: house.in_an_hour(),
+    };
+    house.user(user, again).await;
+    let job = job_of(&house, user, "VerificationRequested").await;
+    assert_eq!(ended(&house, job).await.state, "succeeded");
+    running.stop().await;
+}

@@ -84,7 +84,12 @@ async fn a_recording_shows_its_seconds_and_a_raw_text_its_content() {
         &model,
         &[
             &FILE,
-            &["duration_seconds", "transcription", "transcription_text"],
+            &[
+                "audio",
+                "duration_seconds",
+                "transcription",
+                "transcription_text",
+            ],
         ],
     );
     assert_eq!(model["duration_seconds"].to_string(), "3");

@@ -5,6 +5,7 @@ use super::{
     vars::{Vars, bad, email, host_name},
 };
 use crate::secret::SecretString;
+use std::path::PathBuf;
 
 /// How the connection to the mail server is secured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct MailConfig {
     pub smtp: Option<SmtpConfig>,
     /// `SMTP_FROM`: the sender, an address or `Name <address>`.
     pub from: String,
+    /// `MAIL_TEMPLATES_DIR`: texts that stand in the place of ours.
+    pub templates: Option<PathBuf>,
 }
 
 impl MailConfig {
@@ -46,6 +49,7 @@ impl MailConfig {
         Ok(Self {
             smtp: smtp(vars)?,
             from: vars.parsed_or("SMTP_FROM", "Alta Data <alta@localhost>", sender)?,
+            templates: vars.text("MAIL_TEMPLATES_DIR").map(PathBuf::from),
         })
     }
 }

@@ -1,0 +1,2 @@
+-- See 0014_suppressed_addresses.up.sql.
+DROP TABLE suppressed_addresses;
