@@ -13,7 +13,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test schemathesis fixtures bench bench-lists bench-claims bench-upload lint openapi sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures hostile bench bench-engines bench-lists bench-claims bench-upload lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,8 +37,11 @@ test: setup-tests ## install what is missing, run the whole test suite
 schemathesis: setup ## hold the running service against its own OpenAPI document for about four minutes
 	@scripts/schemathesis.sh
 
-fixtures: setup build ## send every sample file through the running binary, print a table
-	$(CARGO) run --quiet -p e2e --bin fixtures
+fixtures: setup build ## send every sample file through the running binary, renew the table in docs/engines.md
+	$(CARGO) run --quiet -p e2e --bin fixtures -- docs/engines.md
+
+hostile: setup-tests ## send 600 damaged files through processing (`make test` sends 40 of them)
+	ALTA_MUTATED=600 $(CARGO) test -p processors --test it -- mutated --nocapture
 
 bench: setup ## measure an optimised build: how soon a commit is visible; prints p50, p99 and max
 	$(CARGO) build --release -p alta -p benches
@@ -47,6 +50,10 @@ bench: setup ## measure an optimised build: how soon a commit is visible; prints
 bench-lists: setup ## measure an optimised build: lists and searches over 100,000 items, page 1 and page 1,000
 	$(CARGO) build --release -p alta -p benches
 	$(CARGO) run --release --quiet -p benches --bin lists
+
+bench-engines: setup ## measure an optimised build: pages a second beside tesseract alone, and what a job costs beside its engine
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin engines
 
 bench-claims: setup ## measure an optimised build: 50 reviewers take on 10,000 items, none twice
 	$(CARGO) build --release -p alta -p benches

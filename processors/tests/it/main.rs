@@ -5,6 +5,7 @@ mod dead_letters;
 mod engines;
 mod house;
 mod mails;
+mod mutated;
 mod policies;
 mod queue;
 mod reading;
