@@ -4,4 +4,4 @@ CREATE TABLE suppressed_addresses (
     since        timestamptz NOT NULL,
     until        timestamptz NOT NULL
 );
-GRANT SELECT, INSERT, UPDATE ON suppressed_addresses TO alta_processors;
+GRANT SELECT, INSERT, UPDATE, DELETE ON suppressed_addresses TO alta_processors;

@@ -1,10 +1,11 @@
 //! What processing costs beside the engine: pages a second with all processors at work against the
-//! same calls of tesseract made directly, and the time of a job that is not the engine's.
+//! same calls of tesseract made directly, the time of a job that is not the engine's, and how long one
+//! project's only job waits behind another's thousands.
 //!
 //! Direct calls are those that the pipeline makes for an upright page: script and orientation, skew,
 //! text; over a page decoded and written by nobody. As many at once as there are processors.
 //!
-//! `cargo run --release -p benches --bin engines -- [pages] [jobs]`
+//! `cargo run --release -p benches --bin engines -- [pages] [jobs] [waiting]`
 
 use anyhow::{Context, Result, ensure};
 use e2e::{Client, Mailbox, Person, Upload};
@@ -27,6 +28,7 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let pages: usize = arguments.next().map_or(Ok(40), |text| text.parse())?;
     let jobs: usize = arguments.next().map_or(Ok(60), |text| text.parse())?;
+    let waiting: usize = arguments.next().map_or(Ok(2_000), |text| text.parse())?;
     let at_once = thread::available_parallelism()?.get();
     let mut alta = AltaProcess::new()?.env("JOB_OCR_CONCURRENCY", &at_once.to_string());
     alta.start().await?;
@@ -65,6 +67,33 @@ async fn main() -> Result<()> {
         beside[jobs / 2],
         beside[jobs * 95 / 100],
         beside[jobs - 1],
+    );
+
+    let many = upload(&person, &project, &document, "application/pdf", waiting).await?;
+    let other = person.project("Other").await?;
+    let one = upload(&person, &other, &document, "application/pdf", 1).await?;
+    for some in many.chunks(200) {
+        let asked = json!({ "document_ids": some });
+        let answer = person.client.post("/processing/batch-ocr", asked).await?;
+        answer.expect(200)?;
+    }
+    let path = format!("/processing/ocr?document_id={}", one[0]);
+    person.client.trigger(&path).await?.expect(202)?;
+    person
+        .client
+        .processed("document", &one[0], PATIENCE)
+        .await?;
+    let (wait, open): (f64, i64) = sqlx::query_as(
+        "SELECT extract(epoch FROM (SELECT j.started_at - j.created_at FROM jobs j
+                                    WHERE j.item_id = $1))::float8,
+                (SELECT count(*) FROM jobs WHERE state = 'queued')",
+    )
+    .bind(one[0].parse::<Uuid>()?)
+    .fetch_one(&pool)
+    .await?;
+    println!(
+        "one project's only job, asked for behind {open} of another: began after {:.0} ms",
+        wait * 1e3
     );
     pool.close().await;
     alta.terminate().await?;
@@ -142,7 +171,7 @@ async fn one_job(person: &Person, pool: &sqlx::PgPool, id: &str) -> Result<f64> 
         "SELECT extract(epoch FROM max(recorded_at) - min(recorded_at))::float8 FROM events
          WHERE aggregate_id = $1 AND event_type IN ('ProcessingRequested', 'ProcessingSucceeded')",
     )
-    .bind(id.parse::<Uuid>()?)
+    .bind(id)
     .fetch_one(pool)
     .await?;
     Ok(whole - engine.context("the engine says how long it took")?)

@@ -42,6 +42,7 @@ pub(super) struct ShownResult {
         ("number" = u32, Path, description = "Which result, from 1 as they came.")),
     responses((status = 200, body = ShownResult, headers(("ETag" = String))),
         (status = 404, description = "`ITEM_NOT_FOUND`, `RESULT_NOT_FOUND`"),
+        (status = 409, description = "`NOT_A_DRAFT`: it was handed in meanwhile"),
         (status = 422, description = "`NOT_PROCESSABLE`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
@@ -74,6 +75,7 @@ pub(super) async fn handle(
     let command = SubmissionCommand::SelectResult {
         number,
         selected_by_id: held.caller.user_id,
+        only_draft: held.must(Action::ManageProject).is_err(),
         text: results.of(number),
     };
     let context = held.caller.context();

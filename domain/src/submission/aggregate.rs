@@ -175,8 +175,14 @@ impl Item {
             SubmissionCommand::SelectResult {
                 number,
                 selected_by_id,
+                only_draft,
                 text,
-            } => self.result_selected(number, selected_by_id, text),
+            } => {
+                if only_draft && self.status != Status::Draft {
+                    return Err(SubmissionError::NotADraft);
+                }
+                self.result_selected(number, selected_by_id, text)
+            }
         }
     }
 

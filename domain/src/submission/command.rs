@@ -101,6 +101,8 @@ pub enum SubmissionCommand {
         number: u32,
         /// Who chooses.
         selected_by_id: UserId,
+        /// Only while it is a draft: the chooser may change no more than that.
+        only_draft: bool,
         /// Its text.
         text: Option<Text>,
     },

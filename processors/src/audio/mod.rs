@@ -16,9 +16,9 @@ use std::{path::Path, time::Duration};
 pub use self::waveform::Waveform;
 
 /// Rates between which samples are taken as they are; others are brought there.
-const RATES: std::ops::RangeInclusive<u32> = 4_000..=192_000;
+const RATES: std::ops::RangeInclusive<u32> = 4_000..=48_000;
 /// More channels than this are mixed to so many.
-const CHANNELS: u32 = 8;
+const CHANNELS: u32 = 2;
 
 /// Measures a recording whose kind was told from its bytes.
 ///

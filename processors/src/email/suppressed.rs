@@ -14,11 +14,11 @@ pub(super) enum Bounce {
 }
 
 impl Bounce {
-    /// For how long nothing is sent: what is only likely may be the sender's fault, mended tomorrow.
+    /// For how long nothing is sent: what is only likely may be the sender's fault, mended soon.
     const fn rest(self) -> Duration {
         match self {
             Self::Certain => Duration::days(7),
-            Self::Likely => Duration::days(1),
+            Self::Likely => Duration::hours(1),
         }
     }
 }

@@ -120,7 +120,15 @@ impl Reading {
         (input, media_type): (&Path, MediaType),
         work: &Path,
     ) -> Result<(), Failure> {
-        let (report, waveform) = audio::measure(input, media_type, work, &self.limits).await?;
+        let (report, waveform) = match audio::measure(input, media_type, work, &self.limits).await {
+            Ok(measured) => measured,
+            // It may be understood all the same.
+            Err(fault) if fault.code == ErrorCode::ResourceLimit => {
+                tracing::warn!(%item_id, %fault, "{item_id} cannot be measured: {fault}");
+                return Ok(());
+            }
+            Err(fault) => return Err(fault.into()),
+        };
         let waveform = serde_json::to_vec(&waveform)
             .map_err(|error| away("the outline of the wave", &error))?;
         let waveform = self.keep(waveform.into()).await?;
@@ -177,7 +185,7 @@ impl Reading {
             attempt: job.attempt,
             engine: found.engine,
             engine_version: found.engine_version,
-            language: found.language,
+            language: found.language.filter(|tag| is_tag(tag)),
             confidence: found.confidence.filter(|value| value.is_finite()),
             duration_seconds: found.duration_seconds.filter(|value| value.is_finite()),
             started_at: job.started_at,
@@ -218,6 +226,12 @@ fn unavailable(detail: impl Into<String>) -> Failure {
 fn away(what: &str, error: &dyn std::fmt::Display) -> Failure {
     tracing::warn!(%error, "{what} fails a job: {error}");
     unavailable(format!("{what} does not answer as it should"))
+}
+
+/// What can be a language tag (RFC 5646): servers say what they like.
+fn is_tag(tag: &str) -> bool {
+    let sane = |letter: u8| letter.is_ascii_alphanumeric() || letter == b'-';
+    (1..=35).contains(&tag.len()) && tag.bytes().all(sane)
 }
 
 /// Read models are tables of PostgreSQL, whose texts cannot hold it.
@@ -287,5 +301,15 @@ mod tests {
         let found = json!({"pages": [{"text": "a\0b", "x\0": 1}], "seconds": 0.5, "none": null});
         let kept = json!({"pages": [{"text": "ab", "x": 1}], "seconds": 0.5, "none": null});
         assert_eq!(json_without_nul(found), kept);
+    }
+
+    #[test]
+    fn a_language_is_a_tag_or_nothing() {
+        for tag in ["en", "ckb", "zh-Hant-TW", "ar-EG"] {
+            assert!(is_tag(tag), "{tag}");
+        }
+        for word in ["", "x\0", "en us", "العربية", &"x".repeat(36)] {
+            assert!(!is_tag(word), "{word:?}");
+        }
     }
 }

@@ -40,6 +40,9 @@ async fn rows(pool: &PgPool, now: OffsetDateTime) -> Result<(), sqlx::Error> {
     )
     .execute(pool)
     .await?;
+    sqlx::query!("DELETE FROM suppressed_addresses WHERE until < $1", now)
+        .execute(pool)
+        .await?;
     Ok(())
 }
 

@@ -178,21 +178,20 @@ impl DocumentAi {
         let mut at_once = PAGES;
         while first <= total {
             let last = (first + at_once - 1).min(total);
-            let bytes = part(document, first, last).await?;
-            if bytes.len() as u64 > BYTES {
+            let Some(bytes) = part(document, first, last).await? else {
                 if first == last {
                     let detail = format!("page {first} is too large for {NAME}");
                     return Err(ErrorCode::ResourceLimit.because(detail));
                 }
-                at_once = at_once.div_ceil(2);
+                at_once = (last - first + 1).div_ceil(2);
                 continue;
-            }
+            };
             pages.extend(
                 self.ask(&bytes, MediaType::Pdf, first..=last, document.language)
                     .await?,
             );
             tell(last, total);
-            first = last + 1;
+            (first, at_once) = (last + 1, PAGES);
         }
         Ok(pages)
     }
@@ -230,6 +229,8 @@ impl DocumentAi {
         let mut body = json!({
             "rawDocument": {"content": STANDARD.encode(bytes), "mimeType": kind.mime()},
             "skipHumanReview": true,
+            // Without it the answer holds a picture of each page.
+            "fieldMask": "text,pages.pageNumber,pages.dimension,pages.layout,pages.detectedLanguages,pages.tokens.layout.confidence",
         });
         if let media::language::Hint::Known(known) = media::language::read(language) {
             body["processOptions"] =
@@ -266,12 +267,12 @@ impl OcrEngine for DocumentAi {
     }
 
     fn rest(&self) -> Option<Duration> {
-        self.remote.rest()
+        self.account.rest().or_else(|| self.remote.rest())
     }
 }
 
-/// Some pages of a PDF as a PDF.
-async fn part(document: Document<'_>, first: u32, last: u32) -> Result<Vec<u8>, Fault> {
+/// Some pages of a PDF as a PDF; `None` where that is too large for one request.
+async fn part(document: Document<'_>, first: u32, last: u32) -> Result<Option<Vec<u8>>, Fault> {
     let run = Run::new("qpdf")
         .args(["--warning-exit-0", "--empty", "--pages"])
         .input(document.input)
@@ -282,7 +283,14 @@ async fn part(document: Document<'_>, first: u32, last: u32) -> Result<Vec<u8>, 
     };
     let parted = run.run(document.work, &bounds).await;
     parted.map_err(|error| error.into_fault(ErrorCode::Corrupt))?;
-    read(&document.work.join(PART)).await
+    let path = document.work.join(PART);
+    let length = tokio::fs::metadata(&path)
+        .await
+        .map_or(0, |file| file.len());
+    if length > BYTES {
+        return Ok(None);
+    }
+    Ok(Some(read(&path).await?))
 }
 
 /// A part is hardly larger than the whole.

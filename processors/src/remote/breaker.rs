@@ -60,9 +60,13 @@ impl Breaker {
         matches!(*self.state(), State::Open { until, .. } if until > Instant::now())
     }
 
-    /// The server answered as a server should.
+    /// The server answered as a server should. What was asked before it wanted to be left alone does
+    /// not take that back.
     pub fn succeeded(&self) {
-        *self.state() = State::default();
+        let mut state = self.state();
+        if !matches!(*state, State::Open { until, .. } if until > Instant::now()) {
+            *state = State::default();
+        }
     }
 
     /// The server did not; true when this is what opens the circuit.
@@ -76,8 +80,8 @@ impl Breaker {
                 return false;
             }
             State::Closed { .. } => 1,
-            State::Open { .. } => return false,
-            State::HalfOpen { times, .. } => times + 1,
+            State::Open { until, .. } if until > Instant::now() => return false,
+            State::Open { times, .. } | State::HalfOpen { times, .. } => times + 1,
         };
         let until = Instant::now() + REST.delay(times, jitter());
         *state = State::Open { until, times };
@@ -86,8 +90,13 @@ impl Breaker {
 
     /// The server asked to be left alone for so long.
     pub fn told_to_wait(&self, wait: Duration) {
-        let until = Instant::now() + wait.min(LONGEST_REST);
-        *self.state() = State::Open { until, times: 0 };
+        let wanted = Instant::now() + wait.min(LONGEST_REST);
+        let mut state = self.state();
+        let (until, times) = match *state {
+            State::Open { until, times } => (until.max(wanted), times),
+            State::Closed { .. } | State::HalfOpen { .. } => (wanted, 0),
+        };
+        *state = State::Open { until, times };
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,7 +158,21 @@ mod tests {
         breaker.told_to_wait(Duration::from_secs(90));
         assert!(breaker.is_open());
         assert_eq!(breaker.rest(), Some(Duration::from_secs(90)));
+        // An answer to what was asked before, and a shorter wait.
+        breaker.succeeded();
+        breaker.told_to_wait(Duration::from_secs(5));
+        assert_eq!(breaker.rest(), Some(Duration::from_secs(90)));
         breaker.told_to_wait(Duration::from_hours(20));
         assert_eq!(breaker.rest(), Some(LONGEST_REST));
+    }
+
+    /// As where nobody asks how long to rest, but only whether to ask at all.
+    #[tokio::test(start_paused = true)]
+    async fn failures_after_the_rest_open_it_again() {
+        let breaker = opened();
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(!breaker.is_open());
+        assert!(breaker.failed());
+        assert!(breaker.is_open());
     }
 }

@@ -80,6 +80,11 @@ impl Account {
         })
     }
 
+    /// How long to wait before taking on work that needs a token.
+    pub fn rest(&self) -> Option<Duration> {
+        self.remote.rest()
+    }
+
     /// A token that holds for a while yet.
     ///
     /// # Errors

@@ -98,12 +98,22 @@ impl Remote {
                 }
             }
         };
-        serde_json::from_slice(&bytes).map_err(|error| {
-            self.broken();
-            tracing::warn!(engine = self.name, %error, "{} answers what cannot be read: {error}", self.name);
-            self.failed("answers what cannot be read")
-        })
-        .inspect(|_| self.breaker.succeeded())
+        serde_json::from_slice(&bytes)
+            .map_err(|error| {
+                self.broken();
+                // Where, and not what: its words would quote the text.
+                let (line, column, class) = (error.line(), error.column(), error.classify());
+                tracing::warn!(
+                    engine = self.name,
+                    line,
+                    column,
+                    ?class,
+                    "{} answers what cannot be read",
+                    self.name
+                );
+                self.failed("answers what cannot be read")
+            })
+            .inspect(|_| self.breaker.succeeded())
     }
 
     async fn answered(&self, sent: reqwest::Result<Response>) -> Result<Answered, Fault> {

@@ -176,7 +176,7 @@ fn ended(operation: &Operation) -> Result<Option<Response>, Fault> {
     );
     // google.rpc.Code: what is the request's fault, and what another try may mend.
     Err(match code {
-        3 | 9 | 11 | 12 => {
+        3 | 11 | 12 => {
             ErrorCode::EngineFailed.for_good(format!("{NAME} refuses it with code {code}"))
         }
         _ => ErrorCode::EngineUnavailable.because(format!("{NAME} ends with code {code}")),
@@ -188,22 +188,28 @@ impl Transcriber for GoogleSpeech {
         NAME
     }
 
+    fn version(&self) -> String {
+        "v1".to_owned()
+    }
+
     fn quality(&self) -> &'static str {
         "automatic"
     }
 
-    /// BCP 47; the service wants to be told one.
+    /// BCP 47; the service wants to be told one, with a region.
     fn language(&self, hint: Option<&str>) -> Result<Option<String>, Fault> {
-        Ok(Some(match language::read(hint) {
-            Hint::None => USUAL_LANGUAGE.to_owned(),
-            Hint::Known(known) => {
-                let given = hint.unwrap_or_default().trim();
-                let with_region = given.starts_with(known.code) && given.contains('-');
-                let tag = if with_region { given } else { known.code };
-                tag.to_owned()
+        let given = hint.unwrap_or_default().trim();
+        match language::read(hint) {
+            Hint::None => Ok(Some(USUAL_LANGUAGE.to_owned())),
+            Hint::Known(known) if given.starts_with(known.code) && given.contains('-') => {
+                Ok(Some(given.to_owned()))
             }
-            Hint::Unknown(word) => word,
-        }))
+            Hint::Known(known) => Ok(Some(with_region(known.code).to_owned())),
+            Hint::Unknown(word) => {
+                let detail = format!("{NAME} does not know {word:?}");
+                Err(ErrorCode::UnsupportedLanguage.because(detail))
+            }
+        }
     }
 
     fn pieces<'a>(&self, stretches: &'a [Stretch]) -> Vec<&'a [Stretch]> {
@@ -215,7 +221,7 @@ impl Transcriber for GoogleSpeech {
     }
 
     fn rest(&self) -> Option<Duration> {
-        self.remote.rest()
+        self.account.rest().or_else(|| self.remote.rest())
     }
 }
 
@@ -227,10 +233,7 @@ impl Response {
                 .map(|time| (start + time).clamp(start, end))
         };
         let mut before = start;
-        let mut heard = Heard {
-            version: "v1".to_owned(),
-            ..Heard::default()
-        };
+        let mut heard = Heard::default();
         for result in self.results {
             heard.language = heard.language.or(result.language_code);
             let Some(best) = result.alternatives.into_iter().next() else {
@@ -271,6 +274,33 @@ impl Response {
             });
         }
         heard
+    }
+}
+
+/// The region that is meant where none is named; a language that is not here goes without.
+fn with_region(code: &'static str) -> &'static str {
+    match code {
+        "en" => USUAL_LANGUAGE,
+        "ar" => "ar-EG",
+        "de" => "de-DE",
+        "fr" => "fr-FR",
+        "es" => "es-ES",
+        "it" => "it-IT",
+        "pt" => "pt-BR",
+        "nl" => "nl-NL",
+        "tr" => "tr-TR",
+        "fa" => "fa-IR",
+        "ur" => "ur-PK",
+        "ru" => "ru-RU",
+        "hi" => "hi-IN",
+        "id" => "id-ID",
+        "ja" => "ja-JP",
+        "ko" => "ko-KR",
+        "pl" => "pl-PL",
+        "sv" => "sv-SE",
+        "uk" => "uk-UA",
+        "vi" => "vi-VN",
+        other => other,
     }
 }
 

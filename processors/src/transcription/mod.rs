@@ -32,6 +32,9 @@ pub trait Transcriber: Send + Sync {
     /// Its name, as it is stored and shown.
     fn name(&self) -> &'static str;
 
+    /// Its version, as far as it is known.
+    fn version(&self) -> String;
+
     /// How far its texts can be relied on, for display.
     fn quality(&self) -> &'static str;
 
@@ -101,8 +104,6 @@ pub struct Heard {
     pub segments: Vec<Segment>,
     /// The language that it was taken for (BCP 47), where the engine says.
     pub language: Option<String>,
-    /// The engine's version, as far as it says.
-    pub version: String,
 }
 
 /// One word as it was heard.
@@ -215,7 +216,9 @@ pub async fn transcribe(
         }
         channels.push(heard);
     }
-    Ok(transcript(engine, channels, language, duration, began))
+    let denoised = speech.iter().any(|speech| speech.noisy);
+    let heard = (channels, denoised);
+    Ok(transcript(engine, heard, language, duration, began))
 }
 
 /// Reading hours of samples is work for a thread of its own.
@@ -236,14 +239,14 @@ async fn find_speech(tracks: &[Track]) -> Result<Vec<Speech>, Fault> {
 
 fn transcript(
     engine: &dyn Transcriber,
-    channels: Vec<Vec<Heard>>,
+    (channels, denoised): (Vec<Vec<Heard>>, bool),
     language: Option<String>,
     duration: f64,
     began: Instant,
 ) -> Transcript {
     let heard = || channels.iter().flatten();
-    let parameters = json!({"language": language, "pieces": heard().count()});
-    let version = heard().map(|heard| heard.version.clone()).next();
+    let parameters = json!({"language": language, "tracks": channels.len(),
+        "pieces": heard().count(), "denoised": denoised});
     let said: Vec<&str> = heard()
         .filter_map(|heard| heard.language.as_deref())
         .collect();
@@ -268,7 +271,7 @@ fn transcript(
     let by_segments = || mean(segments.iter().filter_map(|segment| segment.confidence));
     Transcript {
         engine: engine.name().to_owned(),
-        engine_version: version.unwrap_or_default(),
+        engine_version: engine.version(),
         parameters,
         language,
         quality: engine.quality().to_owned(),

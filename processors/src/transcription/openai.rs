@@ -13,7 +13,7 @@ use media::{
 };
 use reqwest::multipart::{Form, Part};
 use runtime::secret::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 
 /// Its name, as it is stored and shown.
@@ -72,7 +72,7 @@ impl OpenAi {
                 }
             })
             .await?;
-        Ok(answer.heard(&self.model, start, end, piece.track.speaker.as_deref()))
+        Ok(answer.heard(start, end, piece.track.speaker.as_deref()))
     }
 
     fn form(&self, wav: bytes::Bytes, language: Option<&str>) -> Form {
@@ -98,6 +98,10 @@ impl OpenAi {
 impl Transcriber for OpenAi {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn version(&self) -> String {
+        self.model.clone()
     }
 
     fn quality(&self) -> &'static str {
@@ -130,40 +134,47 @@ impl Transcriber for OpenAi {
 struct Answer {
     language: Option<String>,
     text: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     segments: Vec<SaidSegment>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     words: Vec<SaidWord>,
 }
 
 #[derive(Debug, Deserialize)]
 struct SaidSegment {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     start: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     end: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     text: String,
     avg_logprob: Option<f64>,
     no_speech_prob: Option<f64>,
     speaker: Option<serde_json::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     words: Vec<SaidWord>,
 }
 
 #[derive(Debug, Deserialize)]
 struct SaidWord {
     word: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     start: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     end: f64,
     probability: Option<f64>,
 }
 
+/// Servers leave out what they do not know, or say `null`.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 impl Answer {
     /// The same in the recording's time, for a piece of it.
-    fn heard(self, model: &str, start: f64, end: f64, channel: Option<&str>) -> Heard {
+    fn heard(self, start: f64, end: f64, channel: Option<&str>) -> Heard {
         let span = Span { start, end };
         let mut said = self.segments;
         if said.is_empty() {
@@ -195,7 +206,6 @@ impl Answer {
         Heard {
             segments: segments.collect(),
             language: self.language.as_deref().and_then(code),
-            version: model.to_owned(),
         }
     }
 }
@@ -311,7 +321,7 @@ mod tests {
 
     fn heard(answer: serde_json::Value) -> Heard {
         let answer: Answer = serde_json::from_value(answer).expect("the documented shape");
-        answer.heard("whisper-1", 100.0, 110.0, None)
+        answer.heard(100.0, 110.0, None)
     }
 
     #[test]
@@ -371,6 +381,10 @@ mod tests {
         assert_eq!(text.language, None);
         assert!(heard(json!({"text": ""})).segments.is_empty());
         assert!(heard(json!({})).segments.is_empty());
+        let nulls = heard(json!({"language": null, "text": "all", "segments": [
+            {"start": null, "end": 2.0, "text": "all", "words": null, "avg_logprob": null}],
+            "words": null}));
+        assert_eq!(nulls.segments[0].text, "all");
     }
 
     #[test]

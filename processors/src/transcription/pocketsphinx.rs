@@ -28,6 +28,10 @@ impl Transcriber for Pocketsphinx {
         NAME
     }
 
+    fn version(&self) -> String {
+        VERSION.clone()
+    }
+
     fn quality(&self) -> &'static str {
         "draft"
     }
@@ -52,7 +56,6 @@ impl Transcriber for Pocketsphinx {
             Ok(Heard {
                 segments: recogniser.hear(piece).await?,
                 language: None,
-                version: recogniser.version,
             })
         })
     }
@@ -61,8 +64,6 @@ impl Transcriber for Pocketsphinx {
 /// The installed engine and its English model.
 struct Recogniser {
     model: PathBuf,
-    /// The engine's version, as its package states it.
-    version: String,
 }
 
 impl Recogniser {
@@ -72,10 +73,7 @@ impl Recogniser {
         if !model.join("en-us/mdef").is_file() {
             return Err(ErrorCode::EngineUnavailable.because("no English model for pocketsphinx"));
         }
-        Ok(Self {
-            model,
-            version: VERSION.clone(),
-        })
+        Ok(Self { model })
     }
 
     /// Hears the stretches, each on its own; those without a word are left out.

@@ -94,6 +94,7 @@ fn select(number: u32, words: &str) -> SubmissionCommand {
     SubmissionCommand::SelectResult {
         number,
         selected_by_id: OWNER,
+        only_draft: true,
         text: Some(inline(words)),
     }
 }
@@ -156,4 +157,28 @@ fn only_what_a_run_came_to_can_be_chosen() {
         result(gone, select(1, "one")),
         Err(SubmissionError::ItemNotFound)
     );
+}
+
+#[test]
+fn whoever_may_change_drafts_alone_changes_nothing_that_was_handed_in() {
+    let again = [
+        requested(NEXT_RUN, ProcessingKind::Ocr, Some(OWNER)),
+        success(Some("two"), None),
+    ];
+    let handed_in = SubmissionEvent::SubmissionSubmitted { round: 1 };
+    let given = document_with(
+        [success(Some("one"), None)]
+            .into_iter()
+            .chain(again)
+            .chain([handed_in]),
+    );
+    let refused = result(given.clone(), select(1, "one"));
+    assert_eq!(refused, Err(SubmissionError::NotADraft));
+    let by_an_admin = SubmissionCommand::SelectResult {
+        number: 1,
+        selected_by_id: OWNER,
+        only_draft: false,
+        text: Some(inline("one")),
+    };
+    assert_eq!(result(given, by_an_admin), Ok(vec![selected(1, "one")]));
 }
