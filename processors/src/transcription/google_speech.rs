@@ -105,9 +105,7 @@ impl GoogleSpeech {
 
     async fn ask(&self, piece: Piece<'_>) -> Result<Heard, Fault> {
         let (start, end) = piece.span();
-        let wav = piece.track.wav(start, end).await.map_err(|error| {
-            ErrorCode::EngineFailed.because(format!("the samples cannot be read: {error}"))
-        })?;
+        let wav = piece.wav().await?;
         let body = json!({
             "config": {
                 "encoding": "LINEAR16",

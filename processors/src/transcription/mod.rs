@@ -15,6 +15,7 @@ mod speech;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use media::{ErrorCode, Fault, Limits, MediaType};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,14 @@ impl Piece<'_> {
     fn span(&self) -> (f64, f64) {
         let first = self.stretches.first().map_or(0.0, |first| first.start);
         (first, self.stretches.last().map_or(first, |last| last.end))
+    }
+
+    /// The sound of that, as a WAV file.
+    async fn wav(&self) -> Result<Bytes, Fault> {
+        let (start, end) = self.span();
+        self.track.wav(start, end).await.map_err(|error| {
+            ErrorCode::EngineFailed.because(format!("the samples cannot be read: {error}"))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Heard, Piece, Segment, Stretch, Transcriber, Word, mean, runs_of};
 use crate::remote::Remote;
 use futures::future::BoxFuture;
 use media::{
-    ErrorCode, Fault,
+    Fault,
     language::{self, Hint},
 };
 use reqwest::multipart::{Form, Part};
@@ -56,9 +56,7 @@ impl OpenAi {
 
     async fn ask(&self, piece: Piece<'_>) -> Result<Heard, Fault> {
         let (start, end) = piece.span();
-        let wav = piece.track.wav(start, end).await.map_err(|error| {
-            ErrorCode::EngineFailed.because(format!("the samples cannot be read: {error}"))
-        })?;
+        let wav = piece.wav().await?;
         let patience = PATIENCE + Duration::from_secs_f64((end - start) * PATIENCE_A_SECOND);
         let answer: Answer = self
             .remote
