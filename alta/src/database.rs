@@ -28,6 +28,7 @@ pub(crate) enum Role {
     Projectors,
     Processors,
     Edge,
+    Audit,
 }
 
 impl Role {
@@ -39,6 +40,7 @@ impl Role {
             Self::Projectors => "alta_projectors",
             Self::Processors => "alta_processors",
             Self::Edge => "alta_edge",
+            Self::Audit => "alta_audit",
         }
     }
 }
@@ -185,13 +187,14 @@ mod tests {
 
     use super::*;
 
-    const ROLES: [Role; 6] = [
+    const ROLES: [Role; 7] = [
         Role::Command,
         Role::Query,
         Role::Relay,
         Role::Projectors,
         Role::Processors,
         Role::Edge,
+        Role::Audit,
     ];
 
     async fn url() -> SecretString {

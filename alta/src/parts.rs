@@ -165,7 +165,7 @@ impl World {
         let mut settings = self.edge_settings(self.health(pool));
         settings.document = Some(document());
         settings.rate_limits = self.rate_limits()?;
-        let router = edge(command_api::routes().with_state(api.clone()), settings);
+        let router = edge(command_api::served(&api), settings);
         let sweep = Part::new("sweep", move |shutdown| {
             let api = api.clone();
             async move {
@@ -194,6 +194,9 @@ impl World {
             storage: self.storage.clone(),
             watch: Arc::new(move |projection| heads.watch_projection(projection)),
             statistics: query_api::Statistics::default(),
+            audit: self.store(self.pool(Role::Audit, FEW)?),
+            recent: query_api::Recent::default(),
+            ids: self.ids.clone(),
             read_your_writes_timeout: self.config.server.read_your_writes_timeout,
         };
         let client = self.nats.clone();

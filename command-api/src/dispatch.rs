@@ -33,6 +33,7 @@ pub(crate) fn context(client: &Client, actor: Option<Uuid>) -> Context {
         correlation_id: client.request_id.clone(),
         causation_id: None,
         traceparent: client.traceparent.clone(),
+        subject: None,
         ip_address: client.ip_address.map(|address| address.to_string()),
         user_agent: client.user_agent.clone(),
         expected_version: None,

@@ -12,6 +12,7 @@ mod each;
 mod idempotency;
 mod projects;
 mod recorded;
+mod refusals;
 mod review;
 mod submissions;
 mod sweep;
@@ -21,8 +22,14 @@ pub use api::{CommandApi, Parts};
 
 use http_kit::Routes;
 
-/// Every route of the command side, unprefixed and without layers: [`http_kit::edge()`] puts them
-/// on.
+/// The command side, ready for [`http_kit::edge()`]: its routes, each refusal of which is recorded.
+pub fn served(api: &CommandApi) -> Routes {
+    let recording = axum::middleware::from_fn_with_state(api.clone(), refusals::layer);
+    let routes = routes().with_state(api.clone());
+    routes.layered(|router| router.layer(recording))
+}
+
+/// Every route of the command side, unprefixed and without layers.
 pub fn routes() -> Routes<CommandApi> {
     Routes::new()
         .merge(accounts::routes())

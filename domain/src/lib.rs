@@ -1,6 +1,8 @@
-//! The rules of Alta Data: what may happen to users, projects, submissions and reviews.
+//! The rules of Alta Data: what may happen to users, projects, submissions and reviews, and what is
+//! kept of accesses.
 //! Pure: no I/O, no clock, no SQL. Time, ids and facts from other streams arrive in commands.
 
+pub mod access;
 pub mod personal;
 pub mod policy;
 pub mod project_membership;
@@ -9,6 +11,7 @@ pub mod submission;
 pub mod user;
 mod vocabulary;
 
+pub use access::Access;
 pub use personal::Personal;
 pub use project_membership::ProjectMembership;
 pub use review::Review;

@@ -30,6 +30,22 @@ pub struct Also {
     pub end_sessions: Option<EndSessions>,
 }
 
+impl Also {
+    /// Whether there is nothing to write besides the events.
+    const fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                idempotency: None,
+                claim_email: None,
+                address_subject: None,
+                password_hash: None,
+                end_sessions: None,
+            }
+        )
+    }
+}
+
 /// Which sessions end.
 #[derive(Debug, Clone)]
 pub struct EndSessions {
@@ -88,6 +104,34 @@ impl From<sqlx::Error> for AppendError {
     }
 }
 
+/// The columns of sealed events and of new keys.
+struct Columns {
+    sequences: Vec<i64>,
+    types: Vec<String>,
+    versions: Vec<String>,
+    payloads: Vec<Value>,
+    metadata: Vec<Value>,
+    key_subjects: Vec<Uuid>,
+    key_bytes: Vec<Vec<u8>>,
+}
+
+impl Columns {
+    fn of(events: &[SerializedEvent], side: &SideRows) -> Self {
+        let types = events.iter().map(|event| event.event_type.clone());
+        let versions = events.iter().map(|event| event.event_version.clone());
+        let wrapped = side.keys.iter().map(|(_, row)| row.wrapped.clone());
+        Self {
+            sequences: events.iter().map(|event| event.sequence as i64).collect(),
+            types: types.collect(),
+            versions: versions.collect(),
+            payloads: events.iter().map(|event| event.payload.clone()).collect(),
+            metadata: events.iter().map(|event| event.metadata.clone()).collect(),
+            key_subjects: side.keys.iter().map(|(_, row)| row.subject_id).collect(),
+            key_bytes: wrapped.collect(),
+        }
+    }
+}
+
 /// Appends sealed events of one stream with their side rows: one statement, one round trip.
 pub(crate) async fn append(
     pool: &PgPool,
@@ -97,23 +141,59 @@ pub(crate) async fn append(
     let Some(first) = events.first() else {
         return Err(AppendError::Database(sqlx::Error::RowNotFound));
     };
-    let sequences: Vec<i64> = events.iter().map(|event| event.sequence as i64).collect();
-    let types: Vec<String> = events
-        .iter()
-        .map(|event| event.event_type.clone())
-        .collect();
-    let versions: Vec<String> = events
-        .iter()
-        .map(|event| event.event_version.clone())
-        .collect();
-    let payloads: Vec<Value> = events.iter().map(|event| event.payload.clone()).collect();
-    let metadata: Vec<Value> = events.iter().map(|event| event.metadata.clone()).collect();
-    let key_subjects: Vec<Uuid> = side.keys.iter().map(|(_, row)| row.subject_id).collect();
-    let key_bytes: Vec<Vec<u8>> = side
-        .keys
-        .iter()
-        .map(|(_, row)| row.wrapped.clone())
-        .collect();
+    let columns = Columns::of(events, side);
+    if side.also.is_empty() {
+        append_alone(pool, first, &columns).await
+    } else {
+        append_with(pool, first, &columns, side).await
+    }
+}
+
+/// Events, and keys of new subjects: all that a role needs that may record and do nothing else.
+async fn append_alone(
+    pool: &PgPool,
+    first: &SerializedEvent,
+    columns: &Columns,
+) -> Result<AppendedRows, AppendError> {
+    let row = sqlx::query!(
+        r#"WITH keyed AS (
+             INSERT INTO vault.subject_keys (subject_id, wrapped_key)
+             SELECT * FROM UNNEST($7::uuid[], $8::bytea[])
+           ), appended AS (
+             INSERT INTO events
+               (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+             SELECT $1, $2, u.s, u.t, u.v, u.p, u.m
+             FROM UNNEST($3::bigint[], $4::text[], $5::text[], $6::jsonb[], $9::jsonb[])
+               WITH ORDINALITY u(s, t, v, p, m, o)
+             ORDER BY u.o
+             RETURNING id, recorded_at
+           )
+           SELECT max(id) AS "id!", max(recorded_at) AS "recorded_at!" FROM appended"#,
+        first.aggregate_type,
+        first.aggregate_id,
+        &columns.sequences,
+        &columns.types,
+        &columns.versions,
+        &columns.payloads,
+        &columns.key_subjects,
+        &columns.key_bytes,
+        &columns.metadata,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(AppendedRows {
+        last: RowId(row.id),
+        recorded_at: row.recorded_at,
+    })
+}
+
+/// The same with everything that must hold with it.
+async fn append_with(
+    pool: &PgPool,
+    first: &SerializedEvent,
+    columns: &Columns,
+    side: &SideRows,
+) -> Result<AppendedRows, AppendError> {
     let also = &side.also;
     let idempotency = also.idempotency.as_ref();
     let end_sessions = also.end_sessions.as_ref();
@@ -150,12 +230,12 @@ pub(crate) async fn append(
            SELECT max(id) AS "id!", max(recorded_at) AS "recorded_at!" FROM appended"#,
         first.aggregate_type,
         first.aggregate_id,
-        &sequences,
-        &types,
-        &versions,
-        &payloads,
-        &key_subjects,
-        &key_bytes,
+        &columns.sequences,
+        &columns.types,
+        &columns.versions,
+        &columns.payloads,
+        &columns.key_subjects,
+        &columns.key_bytes,
         idempotency.map(|i| i.key.identity.as_str()),
         idempotency.map(|i| i.key.key.as_str()),
         idempotency.map(|i| i.key.fingerprint.as_slice()),
@@ -169,7 +249,7 @@ pub(crate) async fn append(
         end_sessions.map(|end| end.user_id),
         end_sessions.map(|end| end.at),
         end_sessions.and_then(|end| end.except),
-        &metadata,
+        &columns.metadata,
     )
     .fetch_one(pool)
     .await?;

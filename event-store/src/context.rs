@@ -18,9 +18,11 @@ pub struct Context {
     pub causation_id: Option<Uuid>,
     /// W3C trace context.
     pub traceparent: Option<String>,
-    /// The client's address; sealed under the actor's key.
+    /// Whose key seals the two below where nobody is signed in.
+    pub subject: Option<Uuid>,
+    /// The client's address; sealed under the actor's key, else under the subject's.
     pub ip_address: Option<String>,
-    /// The client's software; sealed under the actor's key.
+    /// The client's software; sealed likewise.
     pub user_agent: Option<String>,
     /// The version that the caller expects the stream to have.
     pub expected_version: Option<u64>,
@@ -52,8 +54,8 @@ impl Context {
         put("correlation_id", json!(self.correlation_id));
         put("causation_id", json!(self.causation_id));
         put("traceparent", json!(self.traceparent));
-        if let Some(actor) = self.actor_user_id {
-            let personal = |value: &String| json!(domain::Personal::new(actor, value));
+        if let Some(subject) = self.actor_user_id.or(self.subject) {
+            let personal = |value: &String| json!(domain::Personal::new(subject, value));
             put("ip_address", json!(self.ip_address.as_ref().map(personal)));
             put("user_agent", json!(self.user_agent.as_ref().map(personal)));
         }

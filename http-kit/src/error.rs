@@ -297,11 +297,16 @@ impl ApiError {
     }
 }
 
+/// Stands on the response to a refused request, for those who record refusals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalCode(pub Cow<'static, str>);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = self.body(request_id::now(), &request_id::current());
         let json = HeaderValue::from_static("application/json");
         let mut response = (self.status, body).into_response();
+        response.extensions_mut().insert(RefusalCode(self.code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {

@@ -26,7 +26,7 @@ mod unread;
 pub use access_token::{AccessClaims, AccessTokens};
 pub use client::Client;
 pub use edge::{EdgeSettings, NoSuchRoute, edge};
-pub use error::ApiError;
+pub use error::{ApiError, RefusalCode};
 pub use extract::{Json, JsonOrForm, Path, Query};
 pub use health::Health;
 pub use permissions::routes::Access;

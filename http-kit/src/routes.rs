@@ -104,6 +104,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
+    /// The same with something around every handler.
+    #[must_use]
+    pub fn layered(mut self, put_around: impl FnOnce(Router<S>) -> Router<S>) -> Self {
+        self.router = put_around(self.router);
+        self
+    }
+
     /// What clients are told.
     pub fn described(&self) -> (&[Described], &[(String, RefOr<Schema>)]) {
         (&self.described, &self.schemas)

@@ -81,7 +81,7 @@ pub(crate) async fn of_item(
         Entry,
         r#"SELECT position, event_type, recorded_at AS "recorded_at: _", actor_user_id, request_id,
                   causation_id, changes
-           FROM history WHERE resource_id = $1 AND position > $2
+           FROM history WHERE resource_id = $1 AND NOT access AND position > $2
            ORDER BY position LIMIT $3::bigint + 1"#,
         id.to_string(),
         after.unwrap_or(0),

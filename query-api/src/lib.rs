@@ -1,8 +1,9 @@
-//! Tables out, over HTTP: a file per read model. Knows neither the rules nor the event store; writes
-//! nothing.
+//! Tables out, over HTTP: a file per read model. Writes nothing but that somebody read what is not
+//! theirs; only `audit` knows the event store, through a role that may read it and record.
 
 mod analytics;
 mod answer;
+mod audit;
 mod caller;
 mod history;
 mod items;
@@ -16,11 +17,13 @@ mod users;
 mod visible;
 mod written;
 
+pub use audit::Recent;
 pub use items::Statistics;
 
+use event_store::EventStore;
 use http_kit::{AccessTokens, Health, Routes};
 use media::store::ObjectStorage;
-use runtime::clock::Clock;
+use runtime::{clock::Clock, ids::Ids};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -44,6 +47,12 @@ pub struct QueryApi {
     pub watch: ProjectionWatch,
     /// What is known of searched words.
     pub statistics: Statistics,
+    /// The events themselves, for auditors; and where their reads are recorded.
+    pub audit: EventStore,
+    /// What was read a moment ago.
+    pub recent: Recent,
+    /// Ids for records.
+    pub ids: Ids,
     /// How long a read waits for what its caller has just written.
     pub read_your_writes_timeout: Duration,
 }
@@ -83,6 +92,7 @@ pub fn routes() -> Routes<QueryApi> {
         .merge(items::routes())
         .merge(review_queue::routes())
         .route(routes!(history::of_item))
+        .merge(audit::routes())
         .merge(analytics::routes())
         .merge(ops::routes())
 }

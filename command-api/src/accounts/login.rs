@@ -2,8 +2,9 @@
 //! wrong password and an unknown address get the same answer after the same time.
 
 use axum::{extract::State, http::StatusCode};
-use domain::User;
-use http_kit::ApiError;
+use domain::{User, access::AccessEvent};
+use event_store::Context;
+use http_kit::{ApiError, Client};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use super::{passwords::secret, refusal::invalid_credentials, sessions::TokenPair
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
+    dispatch,
     idempotency::{Key, Sent, SentForm},
 };
 
@@ -47,10 +49,11 @@ pub(super) struct PasswordGrant {
         (status = 403, description = "`EMAIL_NOT_VERIFIED`, `ACCOUNT_SUSPENDED`")))]
 pub(super) async fn handle(
     State(api): State<CommandApi>,
+    client: Client,
     sent: Sent<Login>,
 ) -> Result<Answer, Stop> {
     let Login { email, password } = sent.body?;
-    sign_in(&api, &email, password, sent.key).await
+    sign_in(&api, &client, &email, password, sent.key).await
 }
 
 /// Signs in as OAuth 2 does it: the password grant, as JSON or as a form.
@@ -63,6 +66,7 @@ pub(super) async fn handle(
         (status = 403, description = "`EMAIL_NOT_VERIFIED`, `ACCOUNT_SUSPENDED`")))]
 pub(super) async fn handle_token(
     State(api): State<CommandApi>,
+    client: Client,
     sent: SentForm<PasswordGrant>,
 ) -> Result<Answer, Stop> {
     let PasswordGrant {
@@ -73,18 +77,48 @@ pub(super) async fn handle_token(
     if grant_type.is_some_and(|grant_type| grant_type != "password") {
         return Err(unsupported_grant_type().into());
     }
-    sign_in(&api, &username, password, sent.key).await
+    sign_in(&api, &client, &username, password, sent.key).await
 }
 
-/// Opens a session, or gives again what the same request opened before: but only once the password
-/// was proved, as whoever does not know it must not learn anything from an idempotency key.
+/// Signs in, or records that it was refused: a known account's failures under its id, a stranger's under
+/// nobody's. What was typed is not kept.
 async fn sign_in(
     api: &CommandApi,
+    client: &Client,
     address: &str,
     password: Zeroizing<String>,
     key: Option<Key>,
 ) -> Result<Answer, Stop> {
     let user_id = api.store.user_with_address(address).await?;
+    let outcome = prove(api, user_id, password, key).await;
+    if let Err(Stop::Refused(refusal)) = &outcome
+        && matches!(
+            refusal.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        )
+    {
+        let record_id = api.ids.next();
+        let failed = AccessEvent::SignInFailed {
+            user_id,
+            code: refusal.code().to_owned(),
+        };
+        let context = Context {
+            subject: Some(user_id.unwrap_or(record_id)),
+            ..dispatch::context(client, None)
+        };
+        api.record(failed, record_id, context).await;
+    }
+    outcome
+}
+
+/// Opens a session, or gives again what the same request opened before: but only once the password
+/// was proved, as whoever does not know it must not learn anything from an idempotency key.
+async fn prove(
+    api: &CommandApi,
+    user_id: Option<Uuid>,
+    password: Zeroizing<String>,
+    key: Option<Key>,
+) -> Result<Answer, Stop> {
     let hash = password_hash(api, user_id).await?;
     let right = api.passwords.verify(password, hash.clone()).await?;
     let proved = user_id.zip(hash).filter(|_| right);

@@ -174,11 +174,8 @@ impl House {
             root: http_kit::Routes::new(),
         };
         Self {
-            router: edge(
-                command_api::routes().with_state(api.clone()),
-                edge_settings(),
-            ),
-            replica: edge(command_api::routes().with_state(replica), edge_settings()),
+            router: edge(command_api::served(&api), edge_settings()),
+            replica: edge(command_api::served(&replica), edge_settings()),
             signed: SignedTokens::new(&secret),
             api,
             clock,
@@ -288,9 +285,9 @@ impl House {
         }
     }
 
-    /// How many events there are.
+    /// How many events there are, but for records of what was refused.
     pub async fn events(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM events")
+        sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type <> 'access'")
             .fetch_one(self.pool())
             .await
             .expect("a count")

@@ -15,6 +15,7 @@ mod limits;
 mod members;
 mod processing;
 mod projects;
+mod refusals;
 mod repeats;
 mod reverting;
 mod review;

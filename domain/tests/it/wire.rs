@@ -2,8 +2,8 @@
 
 use cqrs_es::DomainEvent;
 use domain::{
-    project_membership::ProjectEvent, review::ReviewEvent, submission::SubmissionEvent,
-    user::UserEvent,
+    access::AccessEvent, project_membership::ProjectEvent, review::ReviewEvent,
+    submission::SubmissionEvent, user::UserEvent,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -65,6 +65,12 @@ const REVIEW: [&str; 7] = [
     "ReviewReopened",
     "ReviewWithdrawn",
 ];
+const ACCESS: [&str; 3] = ["CommandRefused", "SensitiveRead", "SignInFailed"];
+
+#[test]
+fn every_stored_access_event_still_loads() {
+    check::<AccessEvent>("access", &ACCESS);
+}
 
 #[test]
 fn every_stored_user_event_still_loads() {

@@ -8,7 +8,8 @@ use crate::ApiError;
 
 use super::Action::{
     self, ChangeDraft, ChangeSubmitted, Contribute, ManageProject, Process, ReadDraft,
-    ReadSubmitted, RestoreProject, Review, SeeContributionFigures, SeeProject, SeeReviewFigures,
+    ReadSubmitted, RestoreProject, Review, SeeContributionFigures, SeeProject, SeeProjectAudit,
+    SeeReviewFigures,
 };
 
 /// Whom a route is for.
@@ -209,6 +210,8 @@ pub const RULES: &[Rule] = &[
     route("POST", "/review/batch", Access::Account),
     route("POST", "/review/batch/{causation_id}/revert", Access::Account),
     route("POST", "/review/{id}/comments", REVIEW),
+
+    route("GET", "/audit", Access::ProjectOrEverything(SeeProjectAudit)),
 
     route("GET", "/analytics/summary", Access::ProjectOrEverything(SeeContributionFigures)),
     route("GET", "/analytics/user/{id}", Access::Oneself),

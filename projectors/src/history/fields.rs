@@ -24,8 +24,6 @@ pub(super) struct Changes {
     pub(super) project_id: Option<Uuid>,
     /// Whose it is, where this event tells.
     pub(super) owner_id: Option<Uuid>,
-    /// Whether what was tried succeeded.
-    pub(super) status: &'static str,
     /// Fields and the values they have from now on.
     pub(super) values: Vec<(String, Value)>,
     /// Things said once, which are no state: comments.
@@ -34,10 +32,7 @@ pub(super) struct Changes {
 
 impl Changes {
     fn none() -> Self {
-        Self {
-            status: "success",
-            ..Self::default()
-        }
+        Self::default()
     }
 
     fn set(mut self, field: &str, value: impl Serialize) -> Self {

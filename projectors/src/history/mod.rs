@@ -1,10 +1,15 @@
 //! Every event, readable: who did what to which resource, when, and from which value to which:
-//! `history`, and `history_values` to compare with. Secrets stand in no event and so in no row.
+//! `history`, and `history_values` to compare with. Accesses stand there too, under the resource that
+//! they are about. Secrets stand in no event and so in no row.
 
+mod accesses;
 mod fields;
 mod rows;
 
-use self::fields::{Changes, changes};
+use self::{
+    accesses::Accessed,
+    fields::{Changes, changes},
+};
 use crate::projector::{ProjectionError, Projector};
 use event_store::RecordedEvent;
 use serde_json::{Map, Value, json};
@@ -18,7 +23,7 @@ pub struct History;
 
 impl Projector for History {
     const NAME: &'static str = "history";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const CLEAR: &'static str = "TRUNCATE history, history_values";
 
     async fn apply(
@@ -26,26 +31,28 @@ impl Projector for History {
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
-        let mut resources = rows::load(tx, events).await?;
+        let told = events
+            .iter()
+            .map(|event| Ok((event, told(event)?)))
+            .collect::<Result<Vec<_>, ProjectionError>>()?;
+        let mut resources = rows::load(tx, told.iter().map(|(_, told)| told.about())).await?;
         let mut touched = BTreeSet::new();
         let mut entries = Vec::with_capacity(events.len());
-        for event in events {
-            let changes = changes(event)?;
-            let id = event.aggregate_id.to_string();
-            let resource = resources
-                .entry(id.clone())
-                .or_insert_with(|| Resource::unknown(&event.aggregate_type));
-            resource.learn(&changes);
-            entries.push(Entry {
-                event,
-                resource_type: resource.kind.clone(),
-                resource_id: id.clone(),
-                project_id: resource.project_id,
-                owner_id: resource.owner_id,
-                status: changes.status,
-                changes: resource.difference(changes),
-            });
-            touched.insert(id);
+        for (event, told) in told {
+            let id = told.about().to_string();
+            match told {
+                Told::Change(_, changes) => {
+                    let resource = resources
+                        .entry(id.clone())
+                        .or_insert_with(|| Resource::unknown(&event.aggregate_type));
+                    resource.learn(&changes);
+                    touched.insert(id.clone());
+                    entries.push(Entry::of_change(event, id, resource, changes));
+                }
+                Told::Access(access) => {
+                    entries.push(Entry::of_access(event, resources.get(&id), access));
+                }
+            }
         }
         rows::write_values(tx, &resources, &touched).await?;
         rows::write_entries(tx, &entries).await?;
@@ -62,6 +69,30 @@ struct Resource {
     fields: Map<String, Value>,
 }
 
+/// What an event tells.
+enum Told {
+    /// The resource, and what changed of it.
+    Change(Uuid, Changes),
+    /// Somebody tried or read something.
+    Access(Accessed),
+}
+
+fn told(event: &RecordedEvent) -> Result<Told, ProjectionError> {
+    Ok(match accesses::accessed(event)? {
+        Some(access) => Told::Access(access),
+        None => Told::Change(event.aggregate_id, changes(event)?),
+    })
+}
+
+impl Told {
+    fn about(&self) -> Uuid {
+        match self {
+            Self::Change(resource_id, _) => *resource_id,
+            Self::Access(access) => access.about,
+        }
+    }
+}
+
 /// One row of `history`.
 struct Entry<'a> {
     event: &'a RecordedEvent,
@@ -71,6 +102,47 @@ struct Entry<'a> {
     owner_id: Option<Uuid>,
     status: &'static str,
     changes: Value,
+    access: bool,
+    details: Option<Value>,
+}
+
+impl<'a> Entry<'a> {
+    fn of_change(
+        event: &'a RecordedEvent,
+        resource_id: String,
+        resource: &mut Resource,
+        changes: Changes,
+    ) -> Self {
+        Self {
+            event,
+            resource_type: resource.kind.clone(),
+            resource_id,
+            project_id: resource.project_id,
+            owner_id: resource.owner_id,
+            status: "success",
+            changes: resource.difference(changes),
+            access: false,
+            details: None,
+        }
+    }
+
+    fn of_access(event: &'a RecordedEvent, resource: Option<&Resource>, access: Accessed) -> Self {
+        Self {
+            event,
+            resource_type: resource
+                .map_or(access.resource_type, |known| &known.kind)
+                .to_owned(),
+            resource_id: access.about.to_string(),
+            project_id: resource
+                .and_then(|known| known.project_id)
+                .or(access.project_id),
+            owner_id: resource.and_then(|known| known.owner_id),
+            status: access.status,
+            changes: json!({}),
+            access: true,
+            details: Some(access.details),
+        }
+    }
 }
 
 impl Resource {

@@ -1,21 +1,17 @@
 //! Reads and writes the rows of histories: three statements a batch, however large it is.
 
 use super::{Entry, Resource, Resources};
-use event_store::RecordedEvent;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// The resources that the events are about, as far as they are known.
+/// The resources of these ids, as far as they are known.
 pub(super) async fn load(
     tx: &mut PgConnection,
-    events: &[RecordedEvent],
+    ids: impl Iterator<Item = Uuid>,
 ) -> Result<Resources, sqlx::Error> {
-    let ids: BTreeSet<String> = events
-        .iter()
-        .map(|event| event.aggregate_id.to_string())
-        .collect();
+    let ids: BTreeSet<String> = ids.map(|id| id.to_string()).collect();
     let ids: Vec<String> = ids.into_iter().collect();
     let rows = sqlx::query!(
         r#"SELECT resource_id, resource_type, project_id, owner_id, fields
@@ -88,10 +84,11 @@ pub(super) async fn write_entries(
     sqlx::query!(
         "INSERT INTO history (position, event_id, event_type, resource_type, resource_id, project_id,
                               owner_id, actor_user_id, request_id, ip_address, user_agent, status,
-                              changes, recorded_at, causation_id)
+                              changes, recorded_at, causation_id, access, details)
          SELECT * FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[],
                               $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[],
-                              $12::text[], $13::jsonb[], $14::timestamptz[], $15::uuid[])
+                              $12::text[], $13::jsonb[], $14::timestamptz[], $15::uuid[],
+                              $16::bool[], $17::jsonb[])
          ON CONFLICT (position) DO NOTHING",
         &entries.iter().map(|entry| entry.event.position).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.event.event_id).collect::<Vec<_>>(),
@@ -108,6 +105,8 @@ pub(super) async fn write_entries(
         &entries.iter().map(|entry| entry.changes.clone()).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.event.recorded_at).collect::<Vec<_>>(),
         &ids(|entry| entry.event.metadata.causation_id) as &[Option<Uuid>],
+        &entries.iter().map(|entry| entry.access).collect::<Vec<_>>(),
+        &entries.iter().map(|entry| entry.details.clone()).collect::<Vec<_>>() as &[Option<Value>],
     )
     .execute(tx)
     .await?;

@@ -6,6 +6,7 @@ use super::{ItemRow, one::readable, text::store_error};
 use crate::{
     QueryApi,
     answer::{Answer, names_tag},
+    audit::{Reader, Sensitive},
     caller::{Caller, Items},
 };
 use axum::{
@@ -47,11 +48,13 @@ struct FileBytes(Vec<u8>);
 pub(crate) async fn document(
     State(api): State<QueryApi>,
     caller: Caller<Items>,
+    reader: Reader,
     Path(id): Path<Uuid>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let item = readable(&api, &caller, id, Some("document")).await?;
+    reader.record_if_anothers(&api, &caller, &item).await?;
     let answer = download(&api, &item, &method, &headers).await?;
     Ok(Answer::at(caller.position).with(answer))
 }
@@ -74,13 +77,31 @@ pub(crate) async fn document(
 pub(crate) async fn voice(
     State(api): State<QueryApi>,
     caller: Caller<Items>,
+    reader: Reader,
     Path(id): Path<Uuid>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let item = readable(&api, &caller, id, Some("voice_sample")).await?;
+    reader.record_if_anothers(&api, &caller, &item).await?;
     let answer = download(&api, &item, &method, &headers).await?;
     Ok(Answer::at(caller.position).with(answer))
+}
+
+impl Reader {
+    /// Records a read of somebody else's file.
+    async fn record_if_anothers(
+        &self,
+        api: &QueryApi,
+        caller: &Caller<Items>,
+        item: &ItemRow,
+    ) -> Result<(), ApiError> {
+        if item.owner_id == caller.id() {
+            return Ok(());
+        }
+        let file = Sensitive::thing(item.id, Some(item.project_id));
+        self.record_once(api, caller.id(), &file).await
+    }
 }
 
 /// A file that was found, and how it is shown.

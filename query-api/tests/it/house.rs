@@ -173,6 +173,16 @@ impl House {
                 .max_connections(10)
                 .connect_lazy_with(as_role(&database, "alta_query")),
             statistics: query_api::Statistics::default(),
+            audit: EventStore::new(
+                PgPoolOptions::new()
+                    .max_connections(3)
+                    .connect_lazy_with(as_role(&database, "alta_audit")),
+                vault.clone(),
+                heads.clone(),
+                settings.clone(),
+            ),
+            recent: query_api::Recent::default(),
+            ids: ids.clone(),
             tokens: tokens.clone(),
             clock: clock.clone(),
             storage: storage.clone(),

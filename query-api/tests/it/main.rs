@@ -3,6 +3,7 @@
 
 mod access;
 mod analytics;
+mod audit;
 mod deeds;
 mod downloads;
 mod freshness;
