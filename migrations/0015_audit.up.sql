@@ -31,5 +31,5 @@ GRANT SELECT, INSERT ON events TO alta_audit;
 GRANT SELECT ON event_log, actor_positions, sequencer_state, projection_checkpoints TO alta_audit;
 GRANT SELECT, INSERT ON vault.subject_keys TO alta_audit;
 -- What was is answered by the statements that answer what is, from tables of the same shape.
-GRANT SELECT ON users, projects, project_members, project_invitations, submissions, review_queue,
+GRANT SELECT ON users, projects, project_members, project_invitations, submissions, results, review_queue,
     review_rounds, review_comments, review_reversals TO alta_audit;

@@ -15,7 +15,8 @@ use http_kit::{
     openapi::{self, OpenApi},
 };
 use media::{Limits, ObjectStorage, engine_child::EngineProgram};
-use query_api::QueryApi;
+use projectors::Remembered;
+use query_api::{PastTables, QueryApi};
 use runtime::{
     clock::Clock,
     config::{Config, limits::LimitsConfig},
@@ -187,6 +188,7 @@ impl World {
     /// The query API with its edge.
     pub(crate) fn query_api(&self) -> Result<Router> {
         let heads = self.heads.clone();
+        let audit = self.pool(Role::Audit, FEW)?;
         let api = QueryApi {
             pool: self.pool(Role::Query, self.config.database.max_connections)?,
             tokens: AccessTokens::new(&self.secret, self.clock.clone()),
@@ -194,7 +196,9 @@ impl World {
             storage: self.storage.clone(),
             watch: Arc::new(move |projection| heads.watch_projection(projection)),
             statistics: query_api::Statistics::default(),
-            audit: self.store(self.pool(Role::Audit, FEW)?),
+            audit: self.store(audit.clone()),
+            log: self.log(audit),
+            refill: refill(),
             recent: query_api::Recent::default(),
             ids: self.ids.clone(),
             read_your_writes_timeout: self.config.server.read_your_writes_timeout,
@@ -303,6 +307,21 @@ impl World {
         let (log, nats) = (self.log(pool), self.nats.clone());
         Arc::new(move |after| Subscription::new(log.clone(), nats.clone(), after))
     }
+}
+
+/// Tables of the past are filled by those who fill the present ones.
+fn refill() -> query_api::Refill {
+    Arc::new(|connection, tables, events| {
+        Box::pin(async move {
+            let projection = match tables {
+                PastTables::Access => Remembered::Access,
+                PastTables::Submissions => Remembered::Submissions,
+                PastTables::ReviewQueue => Remembered::ReviewQueue,
+            };
+            let filled = projectors::as_it_was(connection, projection, &events).await;
+            filled.map_err(|error| error.to_string())
+        })
+    })
 }
 
 /// What both sides together tell their clients.

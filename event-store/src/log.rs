@@ -37,6 +37,10 @@ impl Log {
         }
     }
 
+    pub(crate) const fn pool(&self) -> &PgPool {
+        self.repository.pool()
+    }
+
     /// The newest position; 0 while there is none.
     pub async fn head(&self) -> Result<i64, StoreError> {
         let head = sqlx::query_scalar!("SELECT max(position) FROM event_log")

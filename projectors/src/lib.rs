@@ -4,6 +4,7 @@
 mod access;
 mod analytics;
 mod history;
+mod past;
 mod progress;
 mod projector;
 mod review_queue;
@@ -14,6 +15,7 @@ mod submissions;
 pub use access::Access;
 pub use analytics::Analytics;
 pub use history::History;
+pub use past::{Remembered, as_it_was};
 pub use projector::{ProjectionError, Projector, catch_up, clear_if_changed};
 pub use review_queue::ReviewQueue;
 pub use run::{Settings, run};

@@ -1,7 +1,7 @@
 //! Who asks: from the bearer token to a standing session and an active account, and no further than
 //! the projections that a route names have come.
 
-use crate::{QueryApi, parameters, read_your_writes::fresh};
+use crate::{QueryApi, audit::past, parameters, read_your_writes::fresh};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use http_kit::{
     ApiError,
@@ -39,12 +39,25 @@ reads! {
     Access = [];
     /// Items.
     Items = ["submissions"];
-    /// What waits for review, and the items themselves.
-    Queue = ["review_queue", "submissions"];
     /// Figures.
     Figures = ["analytics"];
     /// Histories, and the items that decide who may read them.
     Histories = ["history", "submissions"];
+}
+
+/// What waits for review, and the items themselves; for what waited once, what happened too.
+pub(crate) struct Queue;
+
+impl Reads for Queue {
+    const PROJECTIONS: &'static [&'static str] = &["access", "review_queue", "submissions"];
+
+    fn projections(parts: &Parts) -> &'static [&'static str] {
+        if past::asks_for_the_past(parts.uri.query()) {
+            &["access", "review_queue", "submissions", "history"]
+        } else {
+            Self::PROJECTIONS
+        }
+    }
 }
 
 /// Items, and the words by which they are found where words are asked for: a read that asks for none

@@ -17,10 +17,10 @@ mod users;
 mod visible;
 mod written;
 
-pub use audit::Recent;
+pub use audit::{PastTables, Recent, Refill};
 pub use items::Statistics;
 
-use event_store::EventStore;
+use event_store::{EventStore, Log};
 use http_kit::{AccessTokens, Health, Routes};
 use media::store::ObjectStorage;
 use runtime::{clock::Clock, ids::Ids};
@@ -49,6 +49,10 @@ pub struct QueryApi {
     pub statistics: Statistics,
     /// The events themselves, for auditors; and where their reads are recorded.
     pub audit: EventStore,
+    /// The numbered events, read by the same role.
+    pub log: Log,
+    /// Makes tables of the past.
+    pub refill: Refill,
     /// What was read a moment ago.
     pub recent: Recent,
     /// Ids for records.

@@ -3,6 +3,7 @@
 use crate::{
     QueryApi,
     answer::Answer,
+    audit::past,
     caller::{Access, Caller},
     projects::role_in,
     written::Time,
@@ -12,8 +13,9 @@ use axum::{
     response::Response,
 };
 use http_kit::{ApiError, Path, Query, paging::Keyset, permissions::Action};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// What a member may do in a project.
@@ -43,21 +45,50 @@ pub(crate) struct Member {
     created_at: Time,
 }
 
-/// Lists the members of a project, oldest first.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MembersQuery {
+    #[serde(flatten)]
+    #[param(ignore)]
+    keyset: Keyset,
+    /// As they were at this time (RFC 3339), or when the log had come to this position.
+    #[param(example = "2026-01-15T10:30:00Z")]
+    as_of: Option<String>,
+}
+
+/// Lists the members of a project, oldest first, as they are or as they were.
 #[utoipa::path(get, path = "/projects/{id}/members", operation_id = "list_members",
-    tag = "projects", params(("id" = Uuid, Path, description = "The project."), Keyset),
+    tag = "projects", params(("id" = Uuid, Path, description = "The project."), Keyset, MembersQuery),
     responses((status = 200, body = [Member], headers(("Link" = String)))))]
 pub(crate) async fn list(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
     OriginalUri(uri): OriginalUri,
     Path(project_id): Path<Uuid>,
-    Query(keyset): Query<Keyset>,
+    Query(query): Query<MembersQuery>,
 ) -> Result<Response, ApiError> {
     role_in(&api.pool, &caller, project_id).await?;
-    let limit = keyset.limit()?;
-    let (after_at, after_id) = keyset.after::<(Time, Uuid)>(&uri)?.unzip();
-    let rows = sqlx::query_as!(
+    let limit = query.keyset.limit()?;
+    let after = query.keyset.after::<(Time, Uuid)>(&uri)?;
+    let rows = match query.as_of.as_deref().map(past::as_of).transpose()? {
+        Some(as_of) => {
+            let mut then = past::members(&api, project_id, as_of).await?;
+            rows(&mut then, project_id, after, limit).await?
+        }
+        None => rows(&api.pool, project_id, after, limit).await?,
+    };
+    let place = |member: &Member| (member.created_at, member.user_id);
+    Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |member| member))
+}
+
+async fn rows(
+    from: impl PgExecutor<'_>,
+    project_id: Uuid,
+    after: Option<(Time, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Member>, sqlx::Error> {
+    let (after_at, after_id) = after.unzip();
+    sqlx::query_as!(
         Member,
         r#"SELECT m.id, m.project_id, m.user_id, u.email AS "email?", m.role,
                   m.created_at AS "created_at: _"
@@ -70,10 +101,8 @@ pub(crate) async fn list(
         after_id,
         limit,
     )
-    .fetch_all(&api.pool)
-    .await?;
-    let place = |member: &Member| (member.created_at, member.user_id);
-    Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |member| member))
+    .fetch_all(from)
+    .await
 }
 
 /// An invitation that can still be accepted.

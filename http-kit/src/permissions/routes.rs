@@ -211,6 +211,7 @@ pub const RULES: &[Rule] = &[
     route("POST", "/review/batch/{causation_id}/revert", Access::Account),
     route("POST", "/review/{id}/comments", REVIEW),
 
+    route("GET", "/projects/{id}/access", Access::Project(ManageProject)),
     route("GET", "/audit", Access::ProjectOrEverything(SeeProjectAudit)),
 
     route("GET", "/analytics/summary", Access::ProjectOrEverything(SeeContributionFigures)),

@@ -1,9 +1,12 @@
 //! What auditors ask: the trail of everything that was done, tried and read. Whoever reads it leaves a
 //! trace in it.
 
+mod access;
+pub(crate) mod past;
 mod reads;
 mod trail;
 
+pub use past::{PastTables, Refill};
 pub use reads::Recent;
 pub(crate) use reads::{Reader, Sensitive};
 
@@ -33,7 +36,9 @@ use uuid::Uuid;
 
 /// The routes of auditors.
 pub(crate) fn routes() -> Routes<QueryApi> {
-    Routes::new().route(routes!(list))
+    Routes::new()
+        .route(routes!(list))
+        .route(routes!(access::of_project))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -8,11 +8,14 @@ use super::{
 use crate::{
     QueryApi,
     answer::{Answer, has_already},
+    audit::past,
     caller::{Caller, Items},
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
+use event_store::AsOf;
 use http_kit::{ApiError, Path, Query};
 use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// A document with what was read in it.
@@ -60,14 +63,20 @@ pub(crate) async fn raw_text(
     show(&api, &caller, id, Some("raw_text"), &headers).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SubmissionQuery {
+    /// As it was at this time (RFC 3339), or when the log had come to this position.
+    #[param(example = "2026-01-15T10:30:00Z")]
     as_of: Option<String>,
 }
 
-/// An item of any kind.
+/// An item of any kind, as it is or as it was.
+///
+/// Whoever may not read it now, or could not with today's role have read what it was then, does not
+/// learn of it.
 #[utoipa::path(get, path = "/submissions/{id}", operation_id = "get_submission", tag = "submissions",
-    params(("id" = Uuid, Path, description = "The item"),
+    params(("id" = Uuid, Path, description = "The item"), SubmissionQuery,
         ("If-None-Match" = Option<String>, Header, description = "The version that the caller has")),
     responses((status = 200, body = Item, headers(("ETag" = String))),
         (status = 304, description = "The caller has this version already")))]
@@ -78,9 +87,8 @@ pub(crate) async fn submission(
     Query(query): Query<SubmissionQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if query.as_of.is_some() {
-        // Better no answer than today's under yesterday's name.
-        return Err(ApiError::bad_parameter("as_of", "is not supported"));
+    if let Some(text) = &query.as_of {
+        return show_past(&api, &caller, id, past::as_of(text)?).await;
     }
     show(&api, &caller, id, None, &headers).await
 }
@@ -102,6 +110,24 @@ pub(super) async fn readable(
     }
     may_read(caller, &item)?;
     Ok(item)
+}
+
+async fn show_past(
+    api: &QueryApi,
+    caller: &Caller<Items>,
+    id: Uuid,
+    as_of: AsOf,
+) -> Result<Response, ApiError> {
+    may_read(caller, &load(&api.pool, id, caller.id()).await?)?;
+    let mut then = past::item(api, id, as_of).await?;
+    let mut item = load(&mut then, id, caller.id()).await?;
+    if item.deleted {
+        return Err(ApiError::not_found());
+    }
+    may_read(caller, &item)?;
+    let texts = texts(&api.storage, &mut item).await?;
+    let answer = Answer::at(caller.position).version(item.version);
+    Ok(answer.json(Item::new(&item, texts)))
 }
 
 async fn show(

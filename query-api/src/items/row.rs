@@ -3,7 +3,7 @@
 use crate::caller::Caller;
 use http_kit::{ApiError, permissions::Action};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -56,7 +56,11 @@ pub(crate) struct ItemRow {
 ///
 /// # Errors
 /// 404 when there is none.
-pub(crate) async fn load(pool: &PgPool, id: Uuid, caller_id: Uuid) -> Result<ItemRow, ApiError> {
+pub(crate) async fn load(
+    from: impl PgExecutor<'_>,
+    id: Uuid,
+    caller_id: Uuid,
+) -> Result<ItemRow, ApiError> {
     sqlx::query_as!(
         ItemRow,
         r#"SELECT s.id, s.item_type, s.project_id, s.owner_id, s.status, s.round, s.version, s.deleted,
@@ -74,7 +78,7 @@ pub(crate) async fn load(pool: &PgPool, id: Uuid, caller_id: Uuid) -> Result<Ite
         id,
         caller_id,
     )
-    .fetch_optional(pool)
+    .fetch_optional(from)
     .await?
     .ok_or_else(ApiError::not_found)
 }

@@ -5,6 +5,7 @@ use super::TYPES;
 use crate::{
     QueryApi,
     answer::Answer,
+    audit::past,
     caller::{Caller, Queue},
     items::ItemType,
     parameters::word,
@@ -18,7 +19,7 @@ use axum::{
 };
 use http_kit::{ApiError, Query, paging::Keyset, permissions::Action};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -41,6 +42,9 @@ pub(crate) struct QueueQuery {
     /// Those that the caller has claimed, or those that nobody has.
     #[param(inline, value_type = Option<Claimed>)]
     claimed: Option<String>,
+    /// As it was at this time (RFC 3339), or when the log had come to this position.
+    #[param(example = "2026-01-15T10:30:00Z")]
+    as_of: Option<String>,
 }
 
 /// Who has claimed an item.
@@ -123,7 +127,8 @@ struct Wanted {
     claimed: Option<&'static str>,
 }
 
-/// What waits for a decision, oldest first: in the project named, or in all that the caller reviews.
+/// What waits for a decision, oldest first: in the project named, or in all that the caller reviews; as
+/// it is or as it was.
 #[utoipa::path(get, path = "/review", operation_id = "list_review_queue", tag = "review",
     params(Keyset, QueueQuery),
     responses((status = 200, body = [Waiting],
@@ -138,7 +143,8 @@ pub(crate) async fn list(
     let after = after
         .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
         .transpose()?;
-    let wanted = Wanted {
+    let as_of = query.as_of.as_deref().map(past::as_of).transpose()?;
+    let mut wanted = Wanted {
         limit: query.keyset.limit()?,
         after,
         now: api.clock.now(),
@@ -148,14 +154,25 @@ pub(crate) async fn list(
         claimed: word("claimed", query.claimed.as_deref(), &["me", "none"])?,
     };
     let visible = Visible::allowing(&api, &caller, Action::Review, query.project_id).await?;
-    let rows = waiting(&api.pool, &visible, &wanted).await?;
+    let rows = match as_of {
+        Some(as_of) => {
+            let projects = match &visible {
+                Visible::AllBut(_) => None,
+                Visible::Only(_) => Some(visible.ids(|_| true)),
+            };
+            let (mut then, at) = past::queue(&api, projects.as_deref(), as_of).await?;
+            wanted.now = at;
+            waiting(&mut then, &visible, &wanted).await?
+        }
+        None => waiting(&api.pool, &visible, &wanted).await?,
+    };
     let place = |row: &Row| (row.submitted_at, row.item_id);
     let answer = Answer::at(caller.position);
     Ok(answer.page(&uri, wanted.limit, rows, place, |row| row.shown(wanted.now)))
 }
 
 async fn waiting(
-    pool: &PgPool,
+    from: impl PgExecutor<'_>,
     visible: &Visible,
     wanted: &Wanted,
 ) -> Result<Vec<Row>, sqlx::Error> {
@@ -194,7 +211,7 @@ async fn waiting(
         },
     }
     // Never prepared for later: which index is best depends on who asks for what.
-    sql.build_query_as().persistent(false).fetch_all(pool).await
+    sql.build_query_as().persistent(false).fetch_all(from).await
 }
 
 fn walk<'a>(

@@ -164,7 +164,12 @@ async fn the_trail_is_narrowed_and_paged() {
     let of_bilal = ask(&format!("actor={}", scene.bilal.id)).await.ok();
     assert_eq!(
         actions(&of_bilal),
-        ["ReviewDecided", "ReviewOpened", "MemberJoined", "InvitationAccepted"]
+        [
+            "ReviewDecided",
+            "ReviewOpened",
+            "MemberJoined",
+            "InvitationAccepted"
+        ]
     );
     let of_draft = ask(&format!("resource_id={}", scene.draft)).await.ok();
     assert_eq!(actions(&of_draft), ["RawTextCreated"]);

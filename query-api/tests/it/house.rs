@@ -168,19 +168,22 @@ impl House {
         let secret = SecretKey::from_bytes(*b"0123456789abcdef0123456789abcdef");
         let tokens = AccessTokens::new(&secret, clock.clone());
         let watching = heads.clone();
+        let audit = PgPoolOptions::new()
+            .max_connections(3)
+            .connect_lazy_with(as_role(&database, "alta_audit"));
         let api = QueryApi {
             pool: PgPoolOptions::new()
                 .max_connections(10)
                 .connect_lazy_with(as_role(&database, "alta_query")),
             statistics: query_api::Statistics::default(),
             audit: EventStore::new(
-                PgPoolOptions::new()
-                    .max_connections(3)
-                    .connect_lazy_with(as_role(&database, "alta_audit")),
+                audit.clone(),
                 vault.clone(),
                 heads.clone(),
                 settings.clone(),
             ),
+            log: Log::new(audit.clone(), Vault::new(audit, [7; 32])),
+            refill: refill(),
             recent: query_api::Recent::default(),
             ids: ids.clone(),
             tokens: tokens.clone(),
@@ -327,6 +330,20 @@ impl House {
 }
 
 /// Connects with the rights of one part of the service, and no others.
+fn refill() -> query_api::Refill {
+    Arc::new(|connection, tables, events| {
+        Box::pin(async move {
+            let projection = match tables {
+                query_api::PastTables::Access => projectors::Remembered::Access,
+                query_api::PastTables::Submissions => projectors::Remembered::Submissions,
+                query_api::PastTables::ReviewQueue => projectors::Remembered::ReviewQueue,
+            };
+            let filled = projectors::as_it_was(connection, projection, &events).await;
+            filled.map_err(|error| error.to_string())
+        })
+    })
+}
+
 fn as_role(database: &TestDatabase, role: &str) -> PgConnectOptions {
     let connect: PgConnectOptions = database.url.parse().expect("a URL");
     connect.options([("role", role)])

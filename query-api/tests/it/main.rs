@@ -13,6 +13,7 @@ mod items;
 mod lists;
 mod ops;
 mod paging;
+mod past;
 mod processing;
 mod review;
 mod search;

@@ -80,6 +80,7 @@ fn query_of(rule: &Rule, target: &Target, asked: Asked, project: &str) -> Option
         ("POST", "/processing/ocr") => format!("document_id={item}"),
         ("POST", "/processing/transcribe") => format!("voice_sample_id={item}"),
         ("GET", "/auth/verify-email") => "token=a-token".to_owned(),
+        ("GET", "/projects/{id}/access") => format!("user_id={}", target.colleague),
         ("GET", _) if named => format!("project_id={project}"),
         _ => return None,
     })

@@ -235,7 +235,10 @@ fn about(actor: &Actor, access: Access, asked: Asked) -> Expected {
     let everything = || verdict(Action::Administer, actor.global, None, false).into();
     let role = (asked == Asked::OfProject).then_some(actor.role).flatten();
     // Figures and drafts are one's own here.
-    let own = |action| matches!(action, Action::SeeContributionFigures | Action::ReadDraft);
+    let own = |action| {
+        use Action::{ReadDraft, SeeContributionFigures, SeeProjectAudit};
+        matches!(action, SeeContributionFigures | ReadDraft | SeeProjectAudit)
+    };
     let project = |action| verdict(action, actor.global, role, own(action)).into();
     let named = matches!(asked, Asked::OfProject | Asked::OfForeignProject);
     match (access, asked) {

@@ -1,0 +1,75 @@
+//! Tables as they were: the projectors' own code, on tables of one connection that stand before the
+//! live ones.
+
+use crate::{
+    Access, ReviewQueue, Submissions,
+    projector::{ProjectionError, Projector},
+};
+use event_store::RecordedEvent;
+use sqlx::{Executor, PgConnection};
+
+/// How many events are applied at a time.
+const BATCH: usize = 500;
+
+/// A projection whose past can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remembered {
+    /// Who is who, and who may see what.
+    Access,
+    /// Items.
+    Submissions,
+    /// What waits for review.
+    ReviewQueue,
+}
+
+/// Fills temporary tables of the projection's shape from `events`, in order. From then on this
+/// connection, and no other, reads them under the live tables' names; end it after use.
+///
+/// # Errors
+/// When PostgreSQL fails, or an event cannot be read.
+pub async fn as_it_was(
+    connection: &mut PgConnection,
+    projection: Remembered,
+    events: &[RecordedEvent],
+) -> Result<(), ProjectionError> {
+    match projection {
+        Remembered::Access => {
+            let tables = [
+                "users",
+                "projects",
+                "project_members",
+                "project_invitations",
+            ];
+            fill(&Access, connection, &tables, events).await
+        }
+        Remembered::Submissions => {
+            let tables = ["submissions", "results"];
+            fill(&Submissions, connection, &tables, events).await
+        }
+        Remembered::ReviewQueue => {
+            let tables = [
+                "review_queue",
+                "review_rounds",
+                "review_comments",
+                "review_reversals",
+            ];
+            fill(&ReviewQueue, connection, &tables, events).await
+        }
+    }
+}
+
+async fn fill<P: Projector>(
+    projector: &P,
+    connection: &mut PgConnection,
+    tables: &[&str],
+    events: &[RecordedEvent],
+) -> Result<(), ProjectionError> {
+    for table in tables {
+        let copy = format!("CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL)");
+        connection.execute(copy.as_str()).await?;
+    }
+    for batch in events.chunks(BATCH) {
+        projector.apply(connection, batch).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! What was: the answers of today's statements, from tables that hold what the events up to then say.
+//! Whoever asks must be allowed to ask the same about today.
+
+use crate::QueryApi;
+use domain::{ProjectMembership, Review, Submission, User};
+use event_store::{AsOf, RecordedEvent, StoreError, stream};
+use futures::future::BoxFuture;
+use http_kit::ApiError;
+use sqlx::PgConnection;
+use std::{collections::BTreeSet, sync::Arc};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+/// How many events are fetched at a time.
+const PAGE: usize = 5_000;
+
+/// Which tables of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PastTables {
+    /// Users, projects, members.
+    Access,
+    /// Items.
+    Submissions,
+    /// What waits for review.
+    ReviewQueue,
+}
+
+/// Makes a connection whose tables hold what some events say.
+pub type Refill = Arc<
+    dyn for<'a> Fn(
+            &'a mut PgConnection,
+            PastTables,
+            Vec<RecordedEvent>,
+        ) -> BoxFuture<'a, Result<(), String>>
+        + Send
+        + Sync,
+>;
+
+/// A position, or a time (RFC 3339).
+///
+/// # Errors
+/// 400 for anything else.
+pub(crate) fn as_of(text: &str) -> Result<AsOf, ApiError> {
+    if let Ok(position) = text.parse::<i64>()
+        && position >= 0
+    {
+        return Ok(AsOf::Position(position));
+    }
+    // A plus sign in a query string arrives as a space.
+    OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339)
+        .map(AsOf::Time)
+        .map_err(|_| ApiError::bad_parameter("as_of", "must be a time (RFC 3339) or a position"))
+}
+
+/// Whether a request asks for the past.
+pub(crate) fn asks_for_the_past(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("as_of=")))
+}
+
+/// A connection that sees an item as it was.
+pub(crate) async fn item(api: &QueryApi, id: Uuid, as_of: AsOf) -> Result<PgConnection, ApiError> {
+    let streams = [stream::<Submission>(id), stream::<Review>(id)];
+    let events = api.log.streams(&streams, as_of).await.map_err(failed)?;
+    tables(api, PastTables::Submissions, events).await
+}
+
+/// A connection that sees the members of a project, and who they were.
+pub(crate) async fn members(
+    api: &QueryApi,
+    project_id: Uuid,
+    as_of: AsOf,
+) -> Result<PgConnection, ApiError> {
+    let project = [stream::<ProjectMembership>(project_id)];
+    let of_project = api.log.streams(&project, as_of).await.map_err(failed)?;
+    let people = of_project.iter().flat_map(people_in);
+    let people: BTreeSet<Uuid> = people.collect();
+    let accounts: Vec<_> = people.into_iter().map(stream::<User>).collect();
+    let mut events = api.log.streams(&accounts, as_of).await.map_err(failed)?;
+    events.extend(of_project);
+    events.sort_unstable_by_key(|event| event.position);
+    tables(api, PastTables::Access, events).await
+}
+
+/// The accounts that an event of a project names.
+fn people_in(event: &RecordedEvent) -> impl Iterator<Item = Uuid> {
+    let fields = event
+        .payload
+        .as_object()
+        .and_then(|named| named.values().next());
+    let ids = ["user_id", "created_by_id"].map(|name| fields?.get(name)?.as_str()?.parse().ok());
+    ids.into_iter().flatten()
+}
+
+/// A connection that sees the review queue of these projects (of all, for `None`), and the time that it
+/// was then.
+pub(crate) async fn queue(
+    api: &QueryApi,
+    projects: Option<&[Uuid]>,
+    as_of: AsOf,
+) -> Result<(PgConnection, OffsetDateTime), ApiError> {
+    let positions = sqlx::query_scalar!(
+        "SELECT position FROM history
+         WHERE ($1::uuid[] IS NULL OR project_id = ANY($1)) AND NOT access
+           AND resource_type IN ('document', 'voice_sample', 'raw_text')
+           AND position <= $2 AND ($3::timestamptz IS NULL OR recorded_at <= $3)
+         ORDER BY position",
+        projects,
+        as_of.position(),
+        as_of.time(),
+    )
+    .fetch_all(&api.pool)
+    .await?;
+    let mut events = vec![];
+    for page in positions.chunks(PAGE) {
+        events.extend(api.log.at(page).await.map_err(failed)?);
+    }
+    let then = as_of
+        .time()
+        .or_else(|| events.last().map(|event| event.recorded_at));
+    let connection = tables(api, PastTables::ReviewQueue, events).await?;
+    Ok((connection, then.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
+}
+
+async fn tables(
+    api: &QueryApi,
+    which: PastTables,
+    events: Vec<RecordedEvent>,
+) -> Result<PgConnection, ApiError> {
+    // Taken out of the pool: its tables are to end with it.
+    let mut connection = api.audit.pool().acquire().await?.detach();
+    let filled = (api.refill)(&mut connection, which, events).await;
+    filled.map_err(|why| ApiError::internal(&std::io::Error::other(why)))?;
+    Ok(connection)
+}
+
+pub(crate) fn failed(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Database(error) => error.into(),
+        other => ApiError::internal(&other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn the_past_is_named_by_position_or_time() {
+        assert_eq!(as_of("12"), Ok(AsOf::Position(12)));
+        let noon = AsOf::Time(datetime!(2026-01-15 12:00 UTC));
+        assert_eq!(as_of("2026-01-15T12:00:00Z"), Ok(noon));
+        assert_eq!(as_of("2026-01-15T13:00:00 01:00"), Ok(noon));
+        for bad in ["", "-1", "yesterday", "2026-01-15", "99999999999999999999"] {
+            assert!(as_of(bad).is_err(), "{bad}");
+        }
+    }
+}
