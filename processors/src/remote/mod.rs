@@ -16,7 +16,7 @@ use reqwest::{
     header::{DATE, RETRY_AFTER},
     redirect::Policy,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::time::Instant;
@@ -56,6 +56,8 @@ impl Remote {
         let client = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(10))
+            // A server may be silent while it works; a machine that is gone is noticed.
+            .tcp_keepalive(Duration::from_secs(30))
             .user_agent(concat!("alta-data/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self {
@@ -136,7 +138,7 @@ impl Remote {
             (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => Ok(Answered::Later(wait, status)),
             _ if status.is_client_error() => {
                 self.breaker.succeeded();
-                Err(self.refused(status))
+                Err(self.refused(status, &bytes))
             }
             _ => {
                 self.broken();
@@ -145,9 +147,13 @@ impl Remote {
         }
     }
 
-    /// An operator can mend a key, a name, a quota; nobody can mend what the server does not take.
-    fn refused(&self, status: StatusCode) -> Fault {
+    /// An operator can mend a key, a name, a quota, a choice; nobody can mend what the server does not
+    /// take.
+    fn refused(&self, status: StatusCode, words: &[u8]) -> Fault {
         match status {
+            _ if is_about_the_choice(words) => {
+                self.unavailable("does not do what it is asked to by this service's configuration")
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 self.unavailable("does not accept this service's key")
             }
@@ -209,6 +215,40 @@ impl Remote {
     pub fn failed(&self, what: &str) -> Fault {
         ErrorCode::EngineFailed.because(format!("{} {what}", self.name))
     }
+}
+
+/// Whether a 4xx is about what an operator chose, and would be the same for every file: OpenAI names
+/// the parameter (<https://platform.openai.com/docs/guides/error-codes>), Google says that a
+/// precondition failed (<https://google.aip.dev/193>).
+fn is_about_the_choice(words: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        error: Told,
+    }
+    #[derive(Deserialize)]
+    struct Told {
+        param: Option<String>,
+        code: Option<serde_json::Value>,
+        status: Option<String>,
+    }
+    let Ok(Said { error }) = serde_json::from_slice(words) else {
+        return false;
+    };
+    let chosen = [
+        "model",
+        "response_format",
+        "timestamp_granularities",
+        "temperature",
+    ];
+    let param = error
+        .param
+        .as_deref()
+        .map(|param| param.trim_end_matches("[]"));
+    param.is_some_and(|param| chosen.contains(&param))
+        || error.code.is_some_and(|code| code == "model_not_found")
+        || error
+            .status
+            .is_some_and(|status| status == "FAILED_PRECONDITION")
 }
 
 /// Seconds, or a time (RFC 9110, 10.2.3), which is held against the server's own.

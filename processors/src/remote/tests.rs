@@ -37,3 +37,30 @@ async fn what_takes_a_while_is_asked_for_less_and_less_often() {
     assert_eq!(never.await, Ok(None));
     assert!(began.elapsed() < Duration::from_secs(135));
 }
+
+#[test]
+fn what_an_operator_chose_is_told_from_what_somebody_sent() {
+    let chosen = [
+        r#"{"error": {"message": "response_format 'verbose_json' is not compatible with model",
+            "type": "invalid_request_error", "param": "response_format", "code": "unsupported_value"}}"#,
+        r#"{"error": {"message": "no such model", "param": null, "code": "model_not_found"}}"#,
+        r#"{"error": {"code": 400, "message": "Cloud Speech-to-Text API is disabled",
+            "status": "FAILED_PRECONDITION"}}"#,
+    ];
+    assert!(
+        chosen
+            .iter()
+            .all(|words| is_about_the_choice(words.as_bytes()))
+    );
+    let sent = [
+        r#"{"error": {"message": "could not decode", "param": "file", "code": null}}"#,
+        r#"{"error": {"code": 400, "message": "bad audio", "status": "INVALID_ARGUMENT"}}"#,
+        r#"{"error": "invalid_grant"}"#,
+        "Invalid request",
+    ];
+    assert!(
+        !sent
+            .iter()
+            .any(|words| is_about_the_choice(words.as_bytes()))
+    );
+}

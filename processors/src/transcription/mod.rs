@@ -60,6 +60,11 @@ pub trait Transcriber: Send + Sync {
     }
 }
 
+/// How often a piece of several is tried, before the whole recording is tried again later; and how much
+/// longer each time the pause between is.
+const TRIES: u32 = 3;
+const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+
 /// What is heard at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece<'a> {
@@ -211,7 +216,9 @@ pub async fn transcribe(
             track
         };
         let mut heard = Vec::new();
-        for stretches in engine.pieces(stretches) {
+        let pieces = engine.pieces(stretches);
+        let tries = if pieces.len() > 1 { TRIES } else { 1 };
+        for stretches in pieces {
             let piece = Piece {
                 track: &track,
                 stretches,
@@ -219,7 +226,7 @@ pub async fn transcribe(
                 work: work.path(),
                 limits,
             };
-            heard.push(engine.hear(piece).await?);
+            heard.push(hear(engine, piece, tries).await?);
             done += stretches.len() as u32;
             progress(done, total);
         }
@@ -228,6 +235,26 @@ pub async fn transcribe(
     let denoised = speech.iter().any(|speech| speech.noisy);
     let heard = (channels, denoised);
     Ok(transcript(engine, heard, language, duration, began))
+}
+
+/// What is heard in a piece. When the engine is away for a moment, the piece is tried again, and not the
+/// whole recording with all that was heard of it.
+async fn hear(engine: &dyn Transcriber, piece: Piece<'_>, tries: u32) -> Result<Heard, Fault> {
+    let mut tried = 1;
+    loop {
+        match engine.hear(piece).await {
+            Err(fault) if fault.code == ErrorCode::EngineUnavailable && tried < tries => {
+                tracing::info!(
+                    engine = engine.name(),
+                    "a piece is tried again: {}",
+                    fault.detail
+                );
+                tokio::time::sleep(BETWEEN_TRIES * tried).await;
+                tried += 1;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Reading hours of samples is work for a thread of its own.

@@ -146,3 +146,30 @@ async fn a_long_recording_is_cut_at_pauses_and_put_together_with_its_own_times()
     assert!(pairs[0][0].start < 2.0);
     assert!(transcript.duration_seconds - pairs[pairs.len() - 1][1].end < 2.0);
 }
+
+#[tokio::test]
+async fn a_piece_that_fails_for_a_moment_is_tried_again_alone() {
+    let fake = Fake::answering(|_, before| {
+        if before == 1 {
+            return Reply::text(500, "");
+        }
+        Reply::json(&json!({"language": "en", "text": format!("answer {before}")}))
+    })
+    .await;
+    let home = Home::new().expect("a directory");
+    let recording = long_recording(&home, 15);
+    let transcript = hear(&openai(&fake.url), &recording, None)
+        .await
+        .expect("heard");
+    let seen = fake.seen();
+    let sent = |index: usize| part(&seen[index], "file").expect("a file");
+    assert!(sent(1) == sent(2), "the same piece");
+    assert!(sent(0) != sent(1), "and no other");
+    let texts: Vec<_> = transcript
+        .segments
+        .iter()
+        .map(|said| said.text.as_str())
+        .collect();
+    assert_eq!(texts.len(), seen.len() - 1);
+    assert_eq!(texts[..2], ["answer 0", "answer 2"]);
+}
