@@ -12,16 +12,25 @@ use http_kit::{Health, Routes};
 use media::store::ObjectStorage;
 use runtime::{clock::Clock, telemetry::Metrics};
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
 use crate::nats;
 
 /// Whether requests are to be sent here: set when all is up, taken back when we drain.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<AtomicBool>, CancellationToken);
 
 impl Readiness {
     pub(crate) fn set(&self, ready: bool) {
         self.0.store(ready, Ordering::Release);
+        if !ready {
+            self.1.cancel();
+        }
+    }
+
+    /// Cancelled when we drain.
+    pub(crate) fn draining(&self) -> CancellationToken {
+        self.1.clone()
     }
 
     fn get(&self) -> bool {

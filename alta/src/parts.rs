@@ -202,6 +202,7 @@ impl World {
             recent: query_api::Recent::default(),
             ids: self.ids.clone(),
             read_your_writes_timeout: self.config.server.read_your_writes_timeout,
+            closing: self.readiness.draining(),
         };
         let client = self.nats.clone();
         let connected = move || {

@@ -2,10 +2,12 @@
 //! The only crate that knows the `events` table, cqrs-es' storage types and JetStream.
 
 mod append;
+pub mod audit;
 mod batch;
 mod chain;
 mod context;
 mod dispatcher;
+mod envelope;
 mod error;
 mod idempotency;
 mod leader;
@@ -14,6 +16,7 @@ pub mod notify;
 mod past;
 mod recorded;
 pub mod relay;
+mod replay;
 mod repository;
 pub mod sealing;
 mod subscription;
@@ -26,12 +29,14 @@ pub use batch::BatchDecision;
 pub use chain::{GENESIS, Link};
 pub use context::{Context, Metadata};
 pub use dispatcher::{Appended, EventStore, Loaded, StoreSettings};
+pub use envelope::Envelope;
 pub use error::{DispatchError, FirstAnswerError, StoreError};
 pub use idempotency::{Idempotency, IdempotencyKey};
 pub use leader::lead;
 pub use log::Log;
 pub use past::{AsOf, folded, stream};
 pub use recorded::RecordedEvent;
+pub use replay::Filter;
 pub use repository::EventRepository;
 pub use subscription::Subscription;
 pub use times::Times;

@@ -37,10 +37,6 @@ impl Log {
         }
     }
 
-    pub(crate) const fn pool(&self) -> &PgPool {
-        self.repository.pool()
-    }
-
     /// The newest position; 0 while there is none.
     pub async fn head(&self) -> Result<i64, StoreError> {
         let head = sqlx::query_scalar!("SELECT max(position) FROM event_log")
@@ -63,6 +59,10 @@ impl Log {
         .fetch_all(self.repository.pool())
         .await?;
         self.open(sealed).await
+    }
+
+    pub(crate) const fn pool(&self) -> &PgPool {
+        self.repository.pool()
     }
 
     /// Opens and lifts sealed events to their newest shape.

@@ -139,12 +139,12 @@ impl Place<'_> {
     }
 }
 
-const CLEAR: &str = "$personal";
+pub(crate) const CLEAR: &str = "$personal";
 const SEALED: &str = "$sealed";
-const ERASED: &str = "$erased";
+pub(crate) const ERASED: &str = "$erased";
 
 /// The subject of a marked value under `marker`, if `value` is one.
-fn marked(value: &Value, marker: &str) -> Option<Uuid> {
+pub(crate) fn marked(value: &Value, marker: &str) -> Option<Uuid> {
     let object = value.as_object().filter(|object| object.len() == 1)?;
     serde_json::from_value(object.get(marker)?.get("subject")?.clone()).ok()
 }

@@ -140,9 +140,10 @@ pub fn edge(api: Routes, settings: EdgeSettings) -> Router {
         .layer(middleware::from_fn(heads_as_they_are))
 }
 
-/// What is served in parts has a length and places that compressing would make wrong.
+/// What is served in parts has a length and places that compressing would make wrong; what is sent
+/// as it happens would wait in the compressor.
 fn served_whole(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    !headers.contains_key(header::ACCEPT_RANGES)
+    !headers.contains_key(header::ACCEPT_RANGES) && !headers.contains_key("x-accel-buffering")
 }
 
 /// Compressing the body that a `HEAD` does not have would give the length of nothing.

@@ -1,10 +1,11 @@
 //! Tables out, over HTTP: a file per read model. Writes nothing but that somebody read what is not
-//! theirs; only `audit` knows the event store, through a role that may read it and record.
+//! theirs; only `audit` and `events` know the event store, through a role that may read it and record.
 
 mod analytics;
 mod answer;
 mod audit;
 mod caller;
+mod events;
 mod history;
 mod items;
 mod members;
@@ -27,6 +28,7 @@ use runtime::{clock::Clock, ids::Ids};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::routes;
 
 /// Tells how far a projection is, as far as was heard: a hint that ends a wait, never the authority.
@@ -59,6 +61,8 @@ pub struct QueryApi {
     pub ids: Ids,
     /// How long a read waits for what its caller has just written.
     pub read_your_writes_timeout: Duration,
+    /// Cancelled when the service stops: answers without an end then have one.
+    pub closing: CancellationToken,
 }
 
 impl QueryApi {
@@ -97,6 +101,7 @@ pub fn routes() -> Routes<QueryApi> {
         .merge(review_queue::routes())
         .route(routes!(history::of_item))
         .merge(audit::routes())
+        .route(routes!(events::replay))
         .merge(analytics::routes())
         .merge(ops::routes())
 }

@@ -36,6 +36,17 @@ pub(crate) fn descending(given: Option<&str>, default: bool) -> Result<bool, Api
     Ok(word.map_or(default, |word| word == "desc"))
 }
 
+/// A whole number from 1 on.
+pub(crate) fn whole_number(name: &str, given: Option<&str>) -> Result<Option<i64>, ApiError> {
+    let Some(text) = given else { return Ok(None) };
+    let digits = Some(text).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok());
+    number
+        .filter(|number| *number >= 1)
+        .map(Some)
+        .ok_or_else(|| ApiError::bad_parameter(name, "must be a whole number from 1 on"))
+}
+
 /// `true` or `false`.
 pub(crate) fn flag(name: &str, given: Option<&str>) -> Result<Option<bool>, ApiError> {
     Ok(word(name, given, &["true", "false"])?.map(|word| word == "true"))
@@ -257,6 +268,17 @@ mod tests {
         ] {
             let refused = words("q", Some(&long));
             assert_eq!(refused.is_err(), !long.starts_with("a b c d a"), "{long}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_begin_at_one() {
+        assert_eq!(whole_number("limit", None), Ok(None));
+        assert_eq!(whole_number("limit", Some("1")), Ok(Some(1)));
+        let most = i64::MAX.to_string();
+        assert_eq!(whole_number("limit", Some(&most)), Ok(Some(i64::MAX)));
+        for bad in ["0", "-1", "+1", "1.5", "", " 1", "9223372036854775808"] {
+            assert!(whole_number("limit", Some(bad)).is_err(), "{bad}");
         }
     }
 

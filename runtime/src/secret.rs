@@ -17,6 +17,8 @@ pub mod purpose {
     pub const EMAIL_CLAIM: &str = "email-claim";
     /// Wraps the data keys of persons.
     pub const VAULT_MASTER: &str = "vault-master";
+    /// Signs checkpoints of the log.
+    pub const AUDIT_CHECKPOINT: &str = "audit-checkpoint";
 }
 
 /// The service's secret, from which every other key is derived. Overwritten when dropped.

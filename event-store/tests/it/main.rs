@@ -4,5 +4,6 @@
 mod appending;
 mod house;
 mod numbering;
+mod replaying;
 mod sealing;
 mod subscribing;

@@ -218,6 +218,8 @@ pub const RULES: &[Rule] = &[
     route("GET", "/analytics/user/{id}", Access::Oneself),
     route("GET", "/analytics/review", Access::ProjectOrEverything(SeeReviewFigures)),
 
+    route("GET", "/events", Access::Everything),
+
     route("GET", "/ops/projections", Access::Everything),
     route("GET", "/ops/dead-letters", Access::Everything),
     route("POST", "/ops/dead-letters/{id}/retry", Access::Everything),

@@ -4,6 +4,7 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Request, StatusCode},
+    response::Response,
 };
 use event_store::{EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay};
 use http_kit::{AccessTokens, EdgeSettings, edge};
@@ -31,6 +32,8 @@ pub struct House {
     client: async_nats::Client,
     heads: Heads,
     pub log: Log,
+    /// Cancelled, it ends answers that have no end of their own.
+    pub closing: CancellationToken,
     _nats: TestNats,
     directory: tempfile::TempDir,
     _relay: DropGuard,
@@ -171,6 +174,7 @@ impl House {
         let audit = PgPoolOptions::new()
             .max_connections(3)
             .connect_lazy_with(as_role(&database, "alta_audit"));
+        let closing = CancellationToken::new();
         let api = QueryApi {
             pool: PgPoolOptions::new()
                 .max_connections(10)
@@ -191,6 +195,8 @@ impl House {
             storage: storage.clone(),
             watch: Arc::new(move |name| watching.watch_projection(name)),
             read_your_writes_timeout,
+            // With a vault of its own, that has no keys in memory from writing.
+            closing: closing.clone(),
         };
         let settings_of_edge = EdgeSettings {
             clock,
@@ -218,6 +224,7 @@ impl House {
                 settings,
             ),
             log: Log::new(database.pool.clone(), vault),
+            closing,
             _relay: shutdown.drop_guard(),
             _nats: nats,
             directory,
@@ -266,14 +273,25 @@ impl House {
         self.directory.path()
     }
 
-    pub async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = self
-            .router
+    /// The answer of a route whose body may have no end, as it comes.
+    pub async fn open(&self, who: &Person, path: &str) -> Response {
+        let request = Request::get(format!("/api{path}"))
+            .header("authorization", format!("Bearer {}", who.token))
+            .header("accept-encoding", "gzip");
+        self.answer(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response {
+        self.router
             .clone()
             .oneshot(request)
             .await
-            .expect("an answer");
-        let (head, body) = response.into_parts();
+            .expect("an answer")
+    }
+
+    pub async fn ask(&self, request: Request<Body>) -> Answer {
+        let (head, body) = self.answer(request).await.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX)
             .await
             .expect("a body");

@@ -6,6 +6,7 @@ mod analytics;
 mod audit;
 mod deeds;
 mod downloads;
+mod events;
 mod freshness;
 mod history;
 mod house;
