@@ -1,5 +1,7 @@
 //! The command line: names, arguments and their help.
 
+pub(crate) mod log;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Alta Data: collect documents, recordings and texts, have them read, reviewed and counted.
@@ -70,6 +72,18 @@ pub(crate) enum Action {
     /// `alta up` runs or not.
     #[command(subcommand)]
     DeadLetters(DeadLettersAction),
+    /// Read the log: one event a line, in JSON, oldest first.
+    ///
+    /// Works on `DATABASE_URL`, else on the private PostgreSQL under `ALTA_DATA_DIR`, whether `alta up`
+    /// runs or not. Changes nothing.
+    #[command(subcommand)]
+    Events(log::EventsAction),
+    /// Prove that the log is what was recorded.
+    ///
+    /// Works on `DATABASE_URL`, else on the private PostgreSQL under `ALTA_DATA_DIR`, whether `alta up`
+    /// runs or not. Changes nothing.
+    #[command(subcommand)]
+    Audit(log::AuditAction),
     /// Make sample users, projects and items of every kind and status, all through commands.
     Seed(SeedArguments),
     /// One step of an engine, in a bounded child process.

@@ -118,11 +118,7 @@ pub(crate) async fn migrate_down(url: &SecretString, steps: u32) -> Result<i64> 
 
 /// Waits until another process has brought the schema to where this binary needs it.
 pub(crate) async fn migrated(url: &SecretString, shutdown: &CancellationToken) -> Result<()> {
-    let wanted = MIGRATIONS
-        .iter()
-        .map(|step| step.version)
-        .max()
-        .unwrap_or(0);
+    let wanted = newest();
     let mut last = None;
     while !shutdown.is_cancelled() {
         let state = match is_at(url, wanted).await {
@@ -140,6 +136,24 @@ pub(crate) async fn migrated(url: &SecretString, shutdown: &CancellationToken) -
         }
     }
     Ok(())
+}
+
+/// Refuses a database whose schema is older than this binary needs.
+pub(crate) async fn must_be_migrated(url: &SecretString) -> Result<()> {
+    let wanted = newest();
+    if !is_at(url, wanted).await? {
+        bail!("the schema is not at version {wanted} yet (alta migrate)");
+    }
+    Ok(())
+}
+
+/// The version to which this binary's migrations lead.
+fn newest() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|step| step.version)
+        .max()
+        .unwrap_or(0)
 }
 
 async fn is_at(url: &SecretString, wanted: i64) -> Result<bool> {

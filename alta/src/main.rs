@@ -1,6 +1,7 @@
 //! `alta`: the whole service in one binary, a subcommand for each part. Parses, dispatches and
 //! reports; what is done stands in `commands`.
 
+mod atomic_file;
 mod cli;
 mod commands;
 mod data_dir;
@@ -13,6 +14,7 @@ mod nats;
 mod parts;
 mod patience;
 mod preflight;
+mod reader;
 mod servers;
 mod shown;
 mod supervisor;

@@ -157,15 +157,20 @@ async fn postgres(config: &Config) -> Result<Option<Kept<Postgres>>, ServerError
     if config.database.url.is_some() {
         return Ok(None);
     }
+    let kept = private_postgres(config).await?;
+    shown::part("postgresql", "up, private");
+    Ok(Some(kept))
+}
+
+/// Starts the private PostgreSQL, without a word. The data directory must be ours.
+pub(crate) async fn private_postgres(config: &Config) -> Result<Kept<Postgres>, ServerError> {
     let options = PostgresOptions {
         directory: config.server.data_dir.join("postgres"),
         durable: true,
         on_our_death: OnOurDeath::Stop,
     };
     let server = blocking(move || Postgres::prepare(options)).await?;
-    let kept = Kept::start(server).await?;
-    shown::part("postgresql", "up, private");
-    Ok(Some(kept))
+    Kept::start(server).await
 }
 
 async fn nats(config: &Config) -> Result<Option<Kept<Nats>>, ServerError> {

@@ -4,7 +4,8 @@
 use crate::{
     QueryApi,
     answer::Answer,
-    caller::{Access, Caller},
+    audit::{Reader, Sensitive},
+    caller::{Access, Caller, Reads},
     parameters::{flag, whole_number},
     read_your_writes::fresh,
 };
@@ -139,12 +140,16 @@ pub(crate) struct EnvelopeLine {
 pub(crate) async fn replay(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
+    reader: Reader,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, ApiError> {
     caller.must_administer()?;
     let filter = query.filter()?;
     let claims = api.tokens.verify_bearer(&headers)?;
+    reader
+        .record(&api, caller.id(), &Sensitive::default())
+        .await?;
     let follow = filter.follow;
     let feed = Feed::new(api, claims, filter);
     let body = Body::from_stream(stream::unfold(feed, Feed::next));
@@ -209,7 +214,7 @@ impl Feed {
     }
 
     /// Whether the session stands and the account still administers. When that cannot be told, no.
-    async fn may_read(&self) -> bool {
+    async fn may_read(&mut self) -> bool {
         let reader = match fresh(&self.api, &self.claims, Access::PROJECTIONS).await {
             Ok((account, _)) => GlobalRole::of(&account.global_role),
             Err(_) => return false,

@@ -1,7 +1,9 @@
 //! A file for each subcommand.
 
 mod admin;
+pub(crate) mod audit;
 mod dead_letters;
+mod events;
 mod migrate;
 mod part;
 mod seed;
@@ -24,6 +26,8 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::Migrate { down } => migrate::run(config, down).await,
         Action::Admin(AdminAction::Create { email }) => admin::create(config, &email).await,
         Action::DeadLetters(action) => dead_letters::run(config, action).await,
+        Action::Events(action) => events::run(config, action).await,
+        Action::Audit(action) => audit::run(config, action).await,
         Action::Seed(_) => seed::run(config).await,
         Action::Engine { .. } => unreachable!("it never gets as far as a runtime"),
     }

@@ -54,6 +54,16 @@ impl SecretsConfig {
     }
 }
 
+impl SecretsConfig {
+    /// The configured key or the one kept in `data_dir`; none is made.
+    pub fn existing_key(&self, data_dir: &Path) -> Result<Option<SecretKey>, ConfigError> {
+        if self.key.is_none() && !data_dir.join(FILE).exists() {
+            return Ok(None);
+        }
+        self.secret_key(data_dir).map(Some)
+    }
+}
+
 /// Reads the file, or writes a new key to it. Two who do so at once get the same key.
 fn keep(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
@@ -85,11 +95,15 @@ mod tests {
     fn a_made_key_is_kept_for_its_owner_alone() {
         let dir = tempfile::tempdir().expect("a directory");
         let config = SecretsConfig { key: None };
+        let none = config.existing_key(dir.path()).expect("none");
+        assert!(none.is_none() && fs::read_dir(dir.path()).expect("readable").count() == 0);
         let first = config.secret_key(dir.path()).expect("made").derive("x");
         assert_eq!(
             config.secret_key(dir.path()).expect("kept").derive("x"),
             first
         );
+        let existing = config.existing_key(dir.path()).expect("kept");
+        assert_eq!(existing.expect("there").derive("x"), first);
         let mode = fs::metadata(dir.path().join(FILE))
             .expect("there")
             .permissions()

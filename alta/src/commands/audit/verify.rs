@@ -1,0 +1,91 @@
+//! `alta audit verify`: against the database, or against an export with nothing else at hand.
+
+use std::{fs::File, io::BufReader, path::Path, time::Instant};
+
+use anyhow::{Context, Result};
+use event_store::audit::{self, Checkpoint, PublicKey, Verified};
+use runtime::config::Config;
+use serde_json::json;
+
+use super::signer;
+use crate::{cli::log::VerifyArguments, reader::Reader, shown};
+
+/// Reads in one piece from a file.
+const BUFFER: usize = 1 << 20;
+
+/// Verifies, and says what was found; a fault is an error.
+pub(crate) async fn run(config: &Config, arguments: VerifyArguments) -> Result<()> {
+    let checkpoint = match &arguments.checkpoint {
+        Some(file) => Some(signed(config, file, arguments.key)?),
+        None => None,
+    };
+    let begun = Instant::now();
+    let verified = match &arguments.export {
+        Some(file) => {
+            let named = || file.display().to_string();
+            let opened = File::open(file).with_context(named)?;
+            let mut reader = BufReader::with_capacity(BUFFER, opened);
+            audit::verify_export(&mut reader, checkpoint.as_ref())?
+        }
+        None => {
+            let reader = Reader::start(config).await?;
+            let verified = verified(&reader, &arguments, checkpoint.as_ref()).await;
+            reader.stop().await;
+            verified?
+        }
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    say(&verified, checkpoint.as_ref(), seconds, arguments.json);
+    Ok(())
+}
+
+async fn verified(
+    reader: &Reader,
+    arguments: &VerifyArguments,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<Verified> {
+    let mut connection = reader.connection().await?;
+    Ok(audit::verify(&mut connection, arguments.span.into(), checkpoint).await?)
+}
+
+/// The checkpoint in a file, if the right key signed it.
+fn signed(config: &Config, file: &Path, key: Option<PublicKey>) -> Result<Checkpoint> {
+    let named = || file.display().to_string();
+    let text = std::fs::read(file).with_context(named)?;
+    let checkpoint = Checkpoint::read(&text)?;
+    let key = match key {
+        Some(key) => key,
+        None => signer(config)
+            .context("no --key was given, and there is no key of the service's here")?
+            .public_key(),
+    };
+    checkpoint.check(key)?;
+    Ok(checkpoint)
+}
+
+fn say(verified: &Verified, checkpoint: Option<&Checkpoint>, seconds: f64, as_json: bool) {
+    let count = verified.count();
+    let rate = (count as f64 / seconds.max(1e-6)).round() as i64;
+    let line = if as_json {
+        json!({
+            "ok": true,
+            "from_position": verified.from,
+            "to_position": verified.to,
+            "count": count,
+            "hash": hex::encode(verified.hash),
+            "checkpoint": checkpoint.map(|checkpoint| checkpoint.position),
+            "seconds": (seconds * 1_000.0).round() / 1_000.0,
+            "events_per_second": rate,
+        })
+        .to_string()
+    } else {
+        let held = checkpoint.map_or(String::new(), |checkpoint| {
+            format!(", the checkpoint at {} holds", checkpoint.position)
+        });
+        format!(
+            "{count} events verified, positions {} to {}{held}: {seconds:.2} s, {rate} events/s",
+            verified.from, verified.to
+        )
+    };
+    shown::line(&line);
+}
