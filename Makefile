@@ -13,7 +13,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test schemathesis fixtures hostile bench bench-engines bench-lists bench-claims bench-upload lint openapi sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures hostile bench bench-engines bench-lists bench-claims bench-upload bench-verify lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -58,6 +58,10 @@ bench-engines: setup ## measure an optimised build: pages a second beside tesser
 bench-claims: setup ## measure an optimised build: 50 reviewers take on 10,000 items, none twice
 	$(CARGO) build --release -p alta -p benches
 	$(CARGO) run --release --quiet -p benches --bin claims
+
+bench-verify: setup ## measure an optimised build: the hash chain of 1,000,000 events recomputed, exported and verified offline
+	$(CARGO) build --release -p benches
+	$(CARGO) run --release --quiet -p benches --bin verify
 
 bench-upload: setup ## measure an optimised build: memory while a 300 MB recording is uploaded, to a directory and to S3
 	$(CARGO) build --release -p alta -p benches

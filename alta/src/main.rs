@@ -2,6 +2,7 @@
 //! reports; what is done stands in `commands`.
 
 mod atomic_file;
+mod checkpoints;
 mod cli;
 mod commands;
 mod data_dir;

@@ -28,6 +28,8 @@ use runtime::{
 use sqlx::PgPool;
 
 use crate::{
+    checkpoints::Checkpoints,
+    commands::audit::signer_of,
     database::{self, Role},
     environment,
     health::{self, Readiness},
@@ -95,6 +97,23 @@ impl World {
                 Ok(())
             }
         }))
+    }
+
+    /// Writes signed checkpoints of the log; nothing where that is not wanted.
+    pub(crate) fn checkpoints(&self) -> Result<Option<Part>> {
+        let Some(every) = self.config.audit.checkpoint_every else {
+            return Ok(None);
+        };
+        let checkpoints = Checkpoints {
+            pool: self.pool(Role::Relay, 1)?,
+            signer: signer_of(&self.secret),
+            clock: self.clock.clone(),
+            directory: self.config.audit.checkpoint_dir.clone(),
+            every,
+        };
+        Ok(Some(Part::new("checkpoints", move |shutdown| {
+            checkpoints.clone().run(shutdown)
+        })))
     }
 
     /// Keeps the read models up to date.

@@ -152,7 +152,8 @@ pub(crate) async fn replay(
         .await?;
     let follow = filter.follow;
     let feed = Feed::new(api, claims, filter);
-    let body = Body::from_stream(stream::unfold(feed, Feed::next));
+    // Whoever compresses may ask again after the end.
+    let body = Body::from_stream(stream::unfold(feed, Feed::next).fuse());
     let ndjson = HeaderValue::from_static("application/x-ndjson");
     let mut response = ([(header::CONTENT_TYPE, ndjson)], body).into_response();
     if follow {

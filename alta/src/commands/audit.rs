@@ -1,6 +1,6 @@
 //! `alta audit`: whether the log is what was recorded, and what shows it to others.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod export;
 mod verify;
 

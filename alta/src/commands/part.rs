@@ -7,6 +7,7 @@ use axum::Router;
 use runtime::{config::Config, shutdown, telemetry};
 
 use crate::{
+    checkpoints,
     cli::Work,
     data_dir,
     database::{self, Role},
@@ -50,23 +51,27 @@ impl Which {
     }
 
     /// The routes that it serves, and what else it does.
-    fn made(&self, world: &World) -> Result<(Router, Option<Part>)> {
+    fn made(&self, world: &World) -> Result<(Router, Vec<Part>)> {
         Ok(match self {
             Self::CommandApi => {
                 let (router, sweep) = world.command_api()?;
-                (router, Some(sweep))
+                (router, vec![sweep])
             }
-            Self::QueryApi => (world.query_api()?, None),
-            Self::Relay => (world.health_alone(Role::Relay)?, Some(world.relay()?)),
+            Self::QueryApi => (world.query_api()?, vec![]),
+            Self::Relay => {
+                let parts = [Some(world.relay()?), world.checkpoints()?];
+                let parts = parts.into_iter().flatten().collect();
+                (world.health_alone(Role::Relay)?, parts)
+            }
             Self::Projectors => (
                 world.health_alone(Role::Projectors)?,
-                Some(world.projectors()?),
+                vec![world.projectors()?],
             ),
             Self::Processors(only) => {
                 let only: Vec<_> = only.iter().map(|work| work.part()).collect();
                 (
                     world.health_alone(Role::Processors)?,
-                    Some(world.processors(&only)?),
+                    vec![world.processors(&only)?],
                 )
             }
         })
@@ -85,6 +90,9 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
         checked = preflight::check(&config, which.files()) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
+    if matches!(which, Which::Relay) {
+        checkpoints::prepare(&config)?;
+    }
     database::migrated(&places.database, &shutdown).await?;
     if shutdown.is_cancelled() {
         return Ok(());
@@ -97,7 +105,7 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
         async move { listener?.serve(router, shutdown).await }
     });
     let mut running = vec![Running::start(web)];
-    running.extend(work.map(Running::start));
+    running.extend(work.into_iter().map(Running::start));
     world.readiness.set(true);
     shown::part(which.name(), &format!("up at {url}"));
     shutdown.cancelled().await;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin;
 use crate::{
-    data_dir, database,
+    checkpoints, data_dir, database,
     gateway::Gateway,
     http::Listener,
     parts::World,
@@ -35,6 +35,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         checked = preflight::check(&config, Files::Kept) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
+    checkpoints::prepare(&config)?;
     let gateway = Gateway::new(World::starting(&config, &metrics)?);
     let web = web(&listener, &gateway)?;
     let started = tokio::select! {
@@ -79,6 +80,7 @@ async fn parts(
             shown::part(part.name, "up");
             Running::start(part)
         });
+    let checkpoints = world.checkpoints()?.map(Running::start);
     gateway.open(command, world.query_api()?);
     shown::part("command-api", "up");
     shown::part("query-api", "up");
@@ -90,7 +92,7 @@ async fn parts(
     // Those who write first, those who follow them last: so answers and read models are complete.
     stop_all([web, sweep, processors], DRAIN).await;
     stop_all([projectors], FOLLOW).await;
-    stop_all([relay], FOLLOW).await;
+    stop_all([relay].into_iter().chain(checkpoints), FOLLOW).await;
     Ok(())
 }
 

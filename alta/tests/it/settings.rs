@@ -184,6 +184,8 @@ fn words() -> Vec<Bad> {
         bad("SMTP_FROM", "A, B <a@b.example>"),
         bad("SMTP_TLS", "perhaps"),
         bad("RATE_LIMIT_ENABLED", "perhaps"),
+        bad("AUDIT_CHECKPOINT_DIR", "/proc"),
+        bad("AUDIT_CHECKPOINT_DIR", "/dev/null/checkpoints"),
         bad("LOG_FORMAT", "xml"),
         bad("RUST_LOG", "x=y=z"),
         bad("SUPER_ADMIN_EMAIL", "someone"),
@@ -212,7 +214,7 @@ fn words() -> Vec<Bad> {
 }
 
 /// A variable that holds a number: the least and the largest that it takes.
-const NUMBERS: [(&str, u64, u64); 27] = [
+const NUMBERS: [(&str, u64, u64); 28] = [
     ("PORT", 0, 65_535),
     ("READ_YOUR_WRITES_TIMEOUT_MS", 0, 60_000),
     ("DATABASE_MAX_CONNECTIONS", 2, 1_000),
@@ -236,6 +238,7 @@ const NUMBERS: [(&str, u64, u64); 27] = [
     ("LIMIT_DESCRIPTION_CHARS", 1, 30_000),
     ("LIMIT_FEEDBACK_CHARS", 1, 30_000),
     ("OUTBOX_BATCH_SIZE", 1, 10_000),
+    ("AUDIT_CHECKPOINT_MINUTES", 0, 527_040),
     ("JOB_MAX_RETRIES", 0, 20),
     ("JOB_RETRY_DELAY", 0, 3_600),
     ("JOB_OCR_CONCURRENCY", 1, 64),

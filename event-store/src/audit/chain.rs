@@ -22,6 +22,17 @@ pub(super) struct Chain {
     noted: Option<(i64, Option<[u8; 32]>)>,
 }
 
+/// Where the chain ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// The last position.
+    pub to: i64,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The hash of the noted position, if it was among them.
+    pub noted: Option<[u8; 32]>,
+}
+
 /// An entry whose hash did not fit.
 struct Suspect {
     position: i64,
@@ -105,14 +116,17 @@ impl Chain {
         }
     }
 
-    /// The end of the chain: the last position, its hash, and the hash of the noted position.
-    pub(super) fn finish(self) -> Result<(i64, [u8; 32], Option<[u8; 32]>), Fault> {
+    /// The end of the chain.
+    pub(super) fn finish(self) -> Result<End, Fault> {
         if let Some(suspect) = self.suspect {
             let (position, wrong) = (suspect.position, Wrong::DoesNotFollow);
             return Err(Fault { position, wrong });
         }
-        let noted = self.noted.and_then(|(_, hash)| hash);
-        Ok((self.expected - 1, self.previous, noted))
+        Ok(End {
+            to: self.expected - 1,
+            hash: self.previous,
+            noted: self.noted.and_then(|(_, hash)| hash),
+        })
     }
 }
 
@@ -162,7 +176,7 @@ mod tests {
         };
         let gone: Result<(), Fault> = go();
         gone.and_then(|()| chain.finish())
-            .map(|(end, ..)| end)
+            .map(|end| end.to)
             .map_err(|fault| (fault.position, fault.wrong.word()))
     }
 
@@ -220,8 +234,15 @@ mod tests {
             };
             chain.take(&entry).expect("it follows");
         }
-        assert_eq!(chain.finish(), Ok((5, log[4].2, Some(log[2].2))));
+        let end = |noted| {
+            Ok(End {
+                to: 5,
+                hash: log[4].2,
+                noted: Some(noted),
+            })
+        };
+        assert_eq!(chain.finish(), end(log[2].2));
         let empty = Chain::new(6, log[4].2).note(Some(5));
-        assert_eq!(empty.finish(), Ok((5, log[4].2, Some(log[4].2))));
+        assert_eq!(empty.finish(), end(log[4].2));
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     AuditError, Checkpoint, Fault, Verified, Wrong,
-    chain::{Chain, Entry},
+    chain::{Chain, End, Entry},
     checkpoint::hash_at,
     export::{Header, Line},
 };
@@ -59,7 +59,7 @@ pub async fn verify(
     let found = view.find(span).await?;
     let noted = checkpoint.map(|checkpoint| checkpoint.position);
     let chain = Chain::new(found.from, found.previous).note(noted);
-    let (to, hash, noted) = follow(view.entries(&found), chain).await?;
+    let End { to, hash, noted } = follow(view.entries(&found), chain).await?;
     if to < found.to {
         return Err(cut_off(to, found.to));
     }
@@ -214,7 +214,7 @@ impl<'c> View<'c> {
 async fn follow(
     rows: BoxStream<'_, Result<PgRow, sqlx::Error>>,
     mut chain: Chain,
-) -> Result<(i64, [u8; 32], Option<[u8; 32]>), AuditError> {
+) -> Result<End, AuditError> {
     let (loads, mut arriving) = mpsc::channel::<Vec<PgRow>>(LOADS);
     let hashing = spawn_blocking(move || {
         while let Some(load) = arriving.blocking_recv() {

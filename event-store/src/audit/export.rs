@@ -5,7 +5,7 @@
 
 use super::{
     AuditError, Checkpoint, Fault, Verified, Wrong,
-    chain::{Chain, Entry},
+    chain::{Chain, End, Entry},
 };
 use crate::{GENESIS, Link};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,7 @@ pub fn verify_export(
         })?;
         expected += 1;
     }
-    let (to, hash, noted) = chain.finish()?;
+    let End { to, hash, noted } = chain.finish()?;
     let verified = Verified {
         from: header.from_position,
         to,

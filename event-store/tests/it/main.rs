@@ -4,6 +4,7 @@
 mod appending;
 mod house;
 mod numbering;
+mod proving;
 mod replaying;
 mod sealing;
 mod subscribing;

@@ -2,6 +2,7 @@
 //! Nothing else in the service reads environment variables.
 
 pub mod admin;
+pub mod audit;
 pub mod database;
 pub mod deprecation;
 pub mod engines;
@@ -61,6 +62,8 @@ pub struct Config {
     pub jobs: jobs::JobsConfig,
     /// Logs.
     pub logging: logging::LoggingConfig,
+    /// Signed checkpoints of the log.
+    pub audit: audit::AuditConfig,
     /// The first super admin.
     pub admin: admin::AdminConfig,
 }
@@ -104,6 +107,7 @@ impl Config {
             relay: relay::RelayConfig::read(vars)?,
             jobs: jobs::JobsConfig::read(vars)?,
             logging: logging::LoggingConfig::read(vars)?,
+            audit: audit::AuditConfig::read(vars, &server.data_dir)?,
             admin: admin::AdminConfig::read(vars)?,
             server,
         })

@@ -24,7 +24,7 @@ pub(crate) async fn run(
 ) -> Result<()> {
     let reader = Reader::start(config).await?;
     let written = match output {
-        None => to_standard_output(&reader, span).await.map(|_| ()),
+        None => to_standard_output(&reader, span).await,
         Some(file) => to_file(&reader, span, file).await.map(|written| {
             shown::line(&words(&written, file, as_json));
         }),

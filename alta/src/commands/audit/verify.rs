@@ -21,31 +21,34 @@ pub(crate) async fn run(config: &Config, arguments: VerifyArguments) -> Result<(
     };
     let begun = Instant::now();
     let verified = match &arguments.export {
-        Some(file) => {
-            let named = || file.display().to_string();
-            let opened = File::open(file).with_context(named)?;
-            let mut reader = BufReader::with_capacity(BUFFER, opened);
-            audit::verify_export(&mut reader, checkpoint.as_ref())?
-        }
-        None => {
-            let reader = Reader::start(config).await?;
-            let verified = verified(&reader, &arguments, checkpoint.as_ref()).await;
-            reader.stop().await;
-            verified?
-        }
-    };
+        Some(file) => of_export(file, checkpoint.as_ref()),
+        None => of_database(config, &arguments, checkpoint.as_ref()).await,
+    }?;
     let seconds = begun.elapsed().as_secs_f64();
     say(&verified, checkpoint.as_ref(), seconds, arguments.json);
     Ok(())
 }
 
-async fn verified(
-    reader: &Reader,
+fn of_export(file: &Path, checkpoint: Option<&Checkpoint>) -> Result<Verified> {
+    let named = || file.display().to_string();
+    let opened = File::open(file).with_context(named)?;
+    let mut reader = BufReader::with_capacity(BUFFER, opened);
+    Ok(audit::verify_export(&mut reader, checkpoint)?)
+}
+
+async fn of_database(
+    config: &Config,
     arguments: &VerifyArguments,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<Verified> {
-    let mut connection = reader.connection().await?;
-    Ok(audit::verify(&mut connection, arguments.span.into(), checkpoint).await?)
+    let reader = Reader::start(config).await?;
+    let verified = async {
+        let mut connection = reader.connection().await?;
+        Ok(audit::verify(&mut connection, arguments.span.into(), checkpoint).await?)
+    };
+    let verified = verified.await;
+    reader.stop().await;
+    verified
 }
 
 /// The checkpoint in a file, if the right key signed it.
