@@ -21,17 +21,9 @@ pub async fn lead(
     name: &str,
     shutdown: &CancellationToken,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    let mut connection =
-        PgConnection::connect_with(&connect.clone().application_name(name)).await?;
+    let mut connection = connection_for(connect, name).await?;
     loop {
-        let leads = sqlx::query_scalar!(
-            r#"SELECT pg_try_advisory_lock($1, hashtext($2)) AS "leads!""#,
-            LOCK_SPACE,
-            name,
-        )
-        .fetch_one(&mut connection)
-        .await?;
-        if leads {
+        if leads(&mut connection, name).await? {
             return Ok(Some(connection));
         }
         tokio::select! {
@@ -39,4 +31,34 @@ pub async fn lead(
             () = tokio::time::sleep(ASK_AGAIN) => {}
         }
     }
+}
+
+/// The connection that proves that this process leads `name`; `None` when another one does.
+///
+/// # Errors
+/// When PostgreSQL cannot be reached or the connection breaks.
+pub async fn try_lead(
+    connect: &PgConnectOptions,
+    name: &str,
+) -> Result<Option<PgConnection>, sqlx::Error> {
+    let mut connection = connection_for(connect, name).await?;
+    let leads = leads(&mut connection, name).await?;
+    Ok(leads.then_some(connection))
+}
+
+async fn connection_for(
+    connect: &PgConnectOptions,
+    name: &str,
+) -> Result<PgConnection, sqlx::Error> {
+    PgConnection::connect_with(&connect.clone().application_name(name)).await
+}
+
+async fn leads(connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_lock($1, hashtext($2)) AS "leads!""#,
+        LOCK_SPACE,
+        name,
+    )
+    .fetch_one(connection)
+    .await
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// Reads what was recorded.
 #[derive(Clone)]
 pub struct Log {
-    repository: EventRepository,
+    pub(crate) repository: EventRepository,
 }
 
 /// A numbered event as it is stored and published: sealed, in the shape of its time.

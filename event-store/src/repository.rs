@@ -50,6 +50,14 @@ impl EventRepository {
         &self.pool
     }
 
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn upcasters(&self) -> &[Box<dyn EventUpcaster>] {
+        &self.upcasters
+    }
+
     /// The streams given by type and id, in one round trip; each in order of its sequence.
     pub(crate) async fn load(
         &self,
@@ -259,14 +267,14 @@ impl From<Row> for SerializedEvent {
 }
 
 /// The fields of the event inside its variant's name: `{"UserRegistered": {…}}`.
-fn variant(payload: &Value) -> &Value {
+pub(crate) fn variant(payload: &Value) -> &Value {
     payload
         .as_object()
         .and_then(|object| object.values().next())
         .unwrap_or(&Value::Null)
 }
 
-fn variant_mut(payload: &mut Value) -> Option<&mut Value> {
+pub(crate) fn variant_mut(payload: &mut Value) -> Option<&mut Value> {
     payload.as_object_mut()?.values_mut().next()
 }
 

@@ -16,7 +16,12 @@ pub struct Access;
 impl Projector for Access {
     const NAME: &'static str = "access";
     const VERSION: i32 = 1;
-    const CLEAR: &'static str = "TRUNCATE users, projects, project_members, project_invitations";
+    const TABLES: &'static [&'static str] = &[
+        "users",
+        "projects",
+        "project_members",
+        "project_invitations",
+    ];
 
     async fn apply(
         &self,

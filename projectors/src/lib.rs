@@ -3,10 +3,12 @@
 
 mod access;
 mod analytics;
+mod bulk;
 mod history;
 mod past;
 mod progress;
 mod projector;
+pub mod rebuild;
 mod review_queue;
 mod run;
 mod search;
@@ -14,9 +16,10 @@ mod submissions;
 
 pub use access::Access;
 pub use analytics::Analytics;
+pub use bulk::{Field, Fold, Row, Rows};
 pub use history::History;
 pub use past::{Remembered, as_it_was};
-pub use projector::{ProjectionError, Projector, catch_up, clear_if_changed};
+pub use projector::{Checkpoint, ProjectionError, Projector, catch_up, checkpoint};
 pub use review_queue::ReviewQueue;
 pub use run::{Settings, run};
 pub use search::Search;

@@ -33,38 +33,18 @@ pub async fn as_it_was(
     events: &[RecordedEvent],
 ) -> Result<(), ProjectionError> {
     match projection {
-        Remembered::Access => {
-            let tables = [
-                "users",
-                "projects",
-                "project_members",
-                "project_invitations",
-            ];
-            fill(&Access, connection, &tables, events).await
-        }
-        Remembered::Submissions => {
-            let tables = ["submissions", "results"];
-            fill(&Submissions, connection, &tables, events).await
-        }
-        Remembered::ReviewQueue => {
-            let tables = [
-                "review_queue",
-                "review_rounds",
-                "review_comments",
-                "review_reversals",
-            ];
-            fill(&ReviewQueue, connection, &tables, events).await
-        }
+        Remembered::Access => fill(&Access, connection, events).await,
+        Remembered::Submissions => fill(&Submissions, connection, events).await,
+        Remembered::ReviewQueue => fill(&ReviewQueue, connection, events).await,
     }
 }
 
 async fn fill<P: Projector>(
     projector: &P,
     connection: &mut PgConnection,
-    tables: &[&str],
     events: &[RecordedEvent],
 ) -> Result<(), ProjectionError> {
-    for table in tables {
+    for table in P::TABLES {
         let copy = format!("CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL)");
         connection.execute(copy.as_str()).await?;
     }

@@ -1,6 +1,7 @@
 //! What a projector is, and the one transaction in which it moves on. Where events come from and who
 //! leads is the business of `run`.
 
+use crate::bulk::Fold;
 use event_store::{RecordedEvent, StoreError};
 use sqlx::{Connection, PgConnection};
 use std::future::Future;
@@ -12,10 +13,11 @@ pub(crate) const BATCH: usize = 500;
 pub trait Projector: Send + Sync + 'static {
     /// Its name in `projection_checkpoints`, in metrics and in the API.
     const NAME: &'static str;
-    /// Counts the shapes its rows have had: another number empties the tables and fills them again.
+    /// Counts the shapes its rows have had: another number has them made anew beside the old ones.
     const VERSION: i32;
-    /// The statement that empties its tables.
-    const CLEAR: &'static str;
+    /// Its tables, as `projection_tables` lists them. Its statements name them without a schema, so
+    /// that the search path decides whether the live ones are meant or a copy, and name no others.
+    const TABLES: &'static [&'static str];
 
     /// Applies events, which are contiguous and in order, inside the caller's transaction. To apply
     /// the same ones again changes nothing.
@@ -24,6 +26,11 @@ pub trait Projector: Send + Sync + 'static {
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> impl Future<Output = Result<(), ProjectionError>> + Send;
+
+    /// A quicker way to the same rows from the beginning of the log, where there is one.
+    fn fold(&self) -> Option<Box<dyn Fold>> {
+        None
+    }
 }
 
 /// Why a batch was not applied. Nothing of it stays.
@@ -52,7 +59,7 @@ pub enum ProjectionError {
     /// Another process moved the checkpoint: this one does not lead any more.
     #[error("the checkpoint was moved by somebody else")]
     LeadLost,
-    /// Newer code fills the tables; this one must not empty them again.
+    /// Newer code fills the tables; this one must not touch them.
     #[error("the tables belong to newer code (version {0})")]
     NewerCode(i32),
 }
@@ -63,13 +70,20 @@ pub(crate) fn unreadable(event: &RecordedEvent) -> impl FnOnce(StoreError) -> Pr
     move |source| ProjectionError::Event { position, source }
 }
 
-/// Makes the checkpoint if there is none, and starts over from position 0 if the code's version is
-/// not the rows': both in one transaction. What the log holds at this moment must be applied before
-/// the tables are complete and may be read. Returns the position to go on from.
-pub async fn clear_if_changed<P: Projector>(
+/// Where a projection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Of the last event that its tables show.
+    pub position: i64,
+    /// Older code filled the tables: they are to be made anew.
+    pub outdated: bool,
+}
+
+/// Reads the checkpoint, and makes it if there is none: then what the log holds at this moment must be
+/// applied before the tables are complete and may be read.
+pub async fn checkpoint<P: Projector>(
     connection: &mut PgConnection,
-) -> Result<i64, ProjectionError> {
-    let mut tx = connection.begin().await?;
+) -> Result<Checkpoint, ProjectionError> {
     sqlx::query!(
         "INSERT INTO projection_checkpoints (name, version, position, complete_at)
          VALUES ($1, $2, 0, (SELECT coalesce(max(position), 0) FROM event_log))
@@ -77,45 +91,26 @@ pub async fn clear_if_changed<P: Projector>(
         P::NAME,
         P::VERSION,
     )
-    .execute(&mut *tx)
+    .execute(&mut *connection)
     .await?;
-    let checkpoint = sqlx::query!(
-        "SELECT version, position FROM projection_checkpoints WHERE name = $1 FOR UPDATE",
+    let row = sqlx::query!(
+        "SELECT version, position FROM projection_checkpoints WHERE name = $1",
         P::NAME,
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut *connection)
     .await?;
-    if checkpoint.version == P::VERSION {
-        tx.commit().await?;
-        return Ok(checkpoint.position);
+    if row.version > P::VERSION {
+        return Err(ProjectionError::NewerCode(row.version));
     }
-    if checkpoint.version > P::VERSION {
-        return Err(ProjectionError::NewerCode(checkpoint.version));
-    }
-    sqlx::query(P::CLEAR).execute(&mut *tx).await?;
-    sqlx::query!(
-        "UPDATE projection_checkpoints
-         SET version = $2, position = 0,
-             complete_at = (SELECT coalesce(max(position), 0) FROM event_log)
-         WHERE name = $1",
-        P::NAME,
-        P::VERSION,
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    tracing::info!(
-        projection = P::NAME,
-        version = P::VERSION,
-        "{} is filled again: its version was {}",
-        P::NAME,
-        checkpoint.version
-    );
-    Ok(0)
+    Ok(Checkpoint {
+        position: row.position,
+        outdated: row.version < P::VERSION,
+    })
 }
 
 /// Applies the events that follow `position` and moves the checkpoint past them, in one transaction.
-/// Returns the new position. [`ProjectionError::LeadLost`] when the checkpoint is not at `position`.
+/// Returns the new position. [`ProjectionError::LeadLost`] when the checkpoint is not at `position`, or the
+/// tables are not this code's.
 pub async fn catch_up<P: Projector>(
     projector: &P,
     connection: &mut PgConnection,
@@ -127,10 +122,12 @@ pub async fn catch_up<P: Projector>(
     };
     let mut tx = connection.begin().await?;
     let moved = sqlx::query!(
-        "UPDATE projection_checkpoints SET position = $3 WHERE name = $1 AND position = $2",
+        "UPDATE projection_checkpoints SET position = $3
+         WHERE name = $1 AND position = $2 AND version = $4",
         P::NAME,
         position,
         last.position,
+        P::VERSION,
     )
     .execute(&mut *tx)
     .await?

@@ -1,7 +1,12 @@
 //! What waits for a decision, and what was said, decided and taken back in each round:
 //! `review_queue`, `review_rounds`, `review_comments`, `review_reversals`.
 
-use crate::projector::{ProjectionError, Projector, unreadable};
+mod fold;
+
+use crate::{
+    bulk::Fold,
+    projector::{ProjectionError, Projector, unreadable},
+};
 use domain::{
     ItemType, Personal, Review, Submission,
     review::{Decision, ReviewEvent},
@@ -12,6 +17,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The streams that say something about it.
+const STREAMS: &[&str] = &["submission", "review"];
+
 /// The projector of the review queue.
 #[derive(Clone, Copy, Debug)]
 pub struct ReviewQueue;
@@ -19,8 +27,12 @@ pub struct ReviewQueue;
 impl Projector for ReviewQueue {
     const NAME: &'static str = "review_queue";
     const VERSION: i32 = 2;
-    const CLEAR: &'static str =
-        "TRUNCATE review_queue, review_rounds, review_comments, review_reversals";
+    const TABLES: &'static [&'static str] = &[
+        "review_queue",
+        "review_rounds",
+        "review_comments",
+        "review_reversals",
+    ];
 
     async fn apply(
         &self,
@@ -49,6 +61,10 @@ impl Projector for ReviewQueue {
             }
         }
         Ok(())
+    }
+
+    fn fold(&self) -> Option<Box<dyn Fold>> {
+        Some(Box::new(fold::Queue::default()))
     }
 }
 

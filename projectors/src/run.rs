@@ -5,14 +5,15 @@
 //! back-off are shared on purpose. What differs is the middle of the loop: a projector that meets an
 //! event that it cannot read stands still, because rows without it would be wrong for ever, while a
 //! follower there narrows the batch down, parks that one event and goes on; and a projector's
-//! checkpoint has a version that can empty its tables. One loop for both would ask at each of these
+//! checkpoint has a version that can have its tables made anew. One loop for both would ask at each of these
 //! places which kind it is.
 
 use crate::{
     Access, Analytics, History, ReviewQueue, Search, Submissions, progress,
-    projector::{BATCH, ProjectionError, Projector, catch_up, clear_if_changed},
+    projector::{BATCH, ProjectionError, Projector, catch_up, checkpoint},
+    rebuild::{self, Attempt, Outcome, RebuildError, RebuildSettings},
 };
-use event_store::{Subscription, lead, notify::Heads};
+use event_store::{Log, Subscription, lead, notify::Heads};
 use media::ObjectStorage;
 use runtime::backoff::{Backoff, jitter};
 use sqlx::postgres::PgConnectOptions;
@@ -20,19 +21,33 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// How long to wait for a rebuild that another process does.
+const REBUILT_ELSEWHERE: Duration = Duration::from_millis(500);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
 /// What projectors run on.
 #[derive(Clone)]
 pub struct Settings {
-    /// PostgreSQL: one connection per projector, and one for the metrics.
+    /// PostgreSQL: one connection per projector, one for the metrics, and those of rebuilds.
     pub connect: PgConnectOptions,
     /// Opens a subscription to the events after a position.
     pub subscribe: Arc<dyn Fn(i64) -> Subscription + Send + Sync>,
+    /// Where events are read for what is made anew.
+    pub log: Log,
     /// Where new positions are announced.
     pub heads: Heads,
     /// Where long texts are, whose words are searched.
     pub storage: ObjectStorage,
+}
+
+impl Settings {
+    fn for_rebuilds(&self) -> RebuildSettings {
+        RebuildSettings {
+            connect: self.connect.clone(),
+            log: self.log.clone(),
+            storage: self.storage.clone(),
+        }
+    }
 }
 
 /// Runs all projectors until `shutdown`; what is under way then is finished or rolled back.
@@ -56,6 +71,10 @@ pub async fn run(
         storage: settings.storage.clone(),
     };
     tasks.spawn(keep_going(search, settings.clone(), shutdown.clone()));
+    tasks.spawn(rebuild::when_asked(
+        settings.for_rebuilds(),
+        shutdown.clone(),
+    ));
     tasks.spawn(progress::report(settings.connect, shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;
@@ -132,7 +151,14 @@ async fn follow<P: Projector>(
     let Some(mut connection) = lead(&settings.connect, P::NAME, shutdown).await? else {
         return Ok(());
     };
-    let mut position = clear_if_changed::<P>(&mut connection).await?;
+    let mut found = checkpoint::<P>(&mut connection).await?;
+    while found.outdated {
+        if !made_anew(projector, settings, shutdown).await? {
+            return Ok(());
+        }
+        found = checkpoint::<P>(&mut connection).await?;
+    }
+    let mut position = found.position;
     failures.position = position;
     tracing::info!(
         projection = P::NAME,
@@ -151,5 +177,27 @@ async fn follow<P: Projector>(
         settings.heads.projected(P::NAME, position);
         progress::applied(P::NAME, position, batch.len());
         failures.over::<P>(position);
+    }
+}
+
+/// Fills the tables of older code anew, beside the old ones, which are read as they are until then.
+/// `false` when `shutdown` came first.
+async fn made_anew<P: Projector>(
+    projector: &P,
+    settings: &Settings,
+    shutdown: &CancellationToken,
+) -> Result<bool, ProjectionError> {
+    let attempt = Attempt::of_service(shutdown.clone());
+    match rebuild::rebuild(projector, &settings.for_rebuilds(), &attempt).await {
+        Ok(Outcome::Swapped(_)) => Ok(true),
+        Ok(Outcome::Interrupted(_)) => Ok(false),
+        Err(RebuildError::Projection(error)) => Err(error),
+        // Somebody else is at it; what they make is looked at again.
+        Err(_) => {
+            tokio::select! {
+                () = shutdown.cancelled() => Ok(false),
+                () = tokio::time::sleep(REBUILT_ELSEWHERE) => Ok(true),
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ pub struct Search {
 impl Projector for Search {
     const NAME: &'static str = "search";
     const VERSION: i32 = 1;
-    const CLEAR: &'static str = "TRUNCATE search";
+    const TABLES: &'static [&'static str] = &["search"];
 
     async fn apply(
         &self,

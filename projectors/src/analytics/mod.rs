@@ -25,9 +25,13 @@ pub struct Analytics;
 
 impl Projector for Analytics {
     const NAME: &'static str = "analytics";
-    const VERSION: i32 = 2;
-    const CLEAR: &'static str = "TRUNCATE analytics_items, analytics_status_counts, \
-                                 analytics_contributions_daily, analytics_rounds";
+    const VERSION: i32 = 3;
+    const TABLES: &'static [&'static str] = &[
+        "analytics_items",
+        "analytics_status_counts",
+        "analytics_contributions_daily",
+        "analytics_rounds",
+    ];
 
     async fn apply(
         &self,

@@ -122,6 +122,24 @@ async fn write_statuses(
         &statuses.keys().map(|key| key.3.clone()).collect::<Vec<_>>(),
         &statuses.values().copied().collect::<Vec<_>>(),
     )
+    .execute(&mut *tx)
+    .await?;
+    // A sum that came to nothing is no row: else rows would tell in which batches events came.
+    let shrunk = || {
+        statuses
+            .iter()
+            .filter(|(_, by)| **by < 0)
+            .map(|(key, _)| key)
+    };
+    sqlx::query!(
+        "DELETE FROM analytics_status_counts
+         WHERE count = 0 AND (project_id, owner_id, item_type, status) IN
+             (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]))",
+        &shrunk().map(|key| key.0).collect::<Vec<_>>(),
+        &shrunk().map(|key| key.1).collect::<Vec<_>>(),
+        &shrunk().map(|key| key.2.clone()).collect::<Vec<_>>(),
+        &shrunk().map(|key| key.3.clone()).collect::<Vec<_>>(),
+    )
     .execute(tx)
     .await?;
     Ok(())
@@ -142,6 +160,17 @@ async fn write_days(
         &days.keys().map(|key| key.1).collect::<Vec<_>>(),
         &days.keys().map(|key| key.2).collect::<Vec<_>>(),
         &days.values().copied().collect::<Vec<_>>(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let shrunk = || days.iter().filter(|(_, by)| **by < 0).map(|(key, _)| key);
+    sqlx::query!(
+        "DELETE FROM analytics_contributions_daily
+         WHERE count = 0 AND (project_id, owner_id, day) IN
+             (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[]))",
+        &shrunk().map(|key| key.0).collect::<Vec<_>>(),
+        &shrunk().map(|key| key.1).collect::<Vec<_>>(),
+        &shrunk().map(|key| key.2).collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;

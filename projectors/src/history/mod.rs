@@ -24,7 +24,7 @@ pub struct History;
 impl Projector for History {
     const NAME: &'static str = "history";
     const VERSION: i32 = 3;
-    const CLEAR: &'static str = "TRUNCATE history, history_values";
+    const TABLES: &'static [&'static str] = &["history", "history_values"];
 
     async fn apply(
         &self,

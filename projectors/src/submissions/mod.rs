@@ -30,7 +30,7 @@ pub struct Submissions;
 impl Projector for Submissions {
     const NAME: &'static str = "submissions";
     const VERSION: i32 = 3;
-    const CLEAR: &'static str = "TRUNCATE submissions, results";
+    const TABLES: &'static [&'static str] = &["submissions", "results"];
 
     async fn apply(
         &self,

@@ -5,6 +5,8 @@ mod analytics;
 mod everything;
 mod history;
 mod laws;
+mod random;
+mod rebuild;
 mod review_queue;
 mod running;
 mod search;

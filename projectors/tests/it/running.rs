@@ -81,6 +81,7 @@ impl House {
         let connect: PgConnectOptions = self.database.url.parse().expect("a URL");
         let settings = Settings {
             connect: connect.options([("role", "alta_projectors")]),
+            log: self.log.clone(),
             subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
             heads: self.heads.clone(),
             storage: self.storage.clone(),

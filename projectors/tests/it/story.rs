@@ -9,10 +9,10 @@ use domain::{
     user::UserEvent,
 };
 use event_store::{Metadata, RecordedEvent};
-use projectors::{Projector, catch_up, clear_if_changed};
+use projectors::{Projector, catch_up, checkpoint};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
@@ -89,13 +89,72 @@ impl Story {
         database.pool
     }
 
+    /// Puts a part of what was told into a log that ends where the part begins.
+    pub async fn recorded(&self, pool: &PgPool, part: Range<usize>) {
+        let events = &self.events[part];
+        let column = |of: fn(&RecordedEvent) -> String| events.iter().map(of).collect::<Vec<_>>();
+        let metadata = events.iter().map(|event| {
+            json!({"event_id": event.event_id, "actor_user_id": event.metadata.actor_user_id,
+                   "request_id": event.metadata.request_id,
+                   "correlation_id": event.metadata.correlation_id,
+                   "ip_address": Personal::new(OWNER, event.metadata.ip_address.clone())})
+        });
+        sqlx::query(
+            "WITH added AS (
+                 INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type,
+                                     event_version, payload, metadata, recorded_at)
+                 SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[], $5::text[],
+                                      $6::jsonb[], $7::jsonb[], $8::timestamptz[])
+                 RETURNING id, metadata ->> 'event_id' AS event_id
+             )
+             INSERT INTO event_log (position, event_id, hash)
+             SELECT told.position, added.id, decode(repeat('00', 32), 'hex')
+             FROM added JOIN unnest($9::text[], $10::int8[]) AS told (event_id, position)
+                 ON told.event_id = added.event_id",
+        )
+        .bind(column(|event| event.aggregate_type.clone()))
+        .bind(column(|event| event.aggregate_id.to_string()))
+        .bind(
+            events
+                .iter()
+                .map(|event| event.sequence)
+                .collect::<Vec<_>>(),
+        )
+        .bind(column(|event| event.event_type.clone()))
+        .bind(column(|event| event.event_version.clone()))
+        .bind(
+            events
+                .iter()
+                .map(|event| event.payload.clone())
+                .collect::<Vec<_>>(),
+        )
+        .bind(metadata.collect::<Vec<_>>())
+        .bind(
+            events
+                .iter()
+                .map(|event| event.recorded_at)
+                .collect::<Vec<_>>(),
+        )
+        .bind(column(|event| event.event_id.to_string()))
+        .bind(
+            events
+                .iter()
+                .map(|event| event.position)
+                .collect::<Vec<_>>(),
+        )
+        .execute(pool)
+        .await
+        .expect("recorded");
+    }
+
     /// Applies what was told so far, in batches.
     pub async fn applied<P: Projector>(&self, projector: &P, pool: &PgPool, batch: usize) {
         let mut connection = pool.acquire().await.expect("a connection");
         let connection: &mut PgConnection = &mut connection;
-        let mut position = clear_if_changed::<P>(connection)
+        let mut position = checkpoint::<P>(connection)
             .await
-            .expect("a checkpoint");
+            .expect("a checkpoint")
+            .position;
         for events in self.events.chunks(batch.min(self.events.len())) {
             position = catch_up(projector, connection, position, events)
                 .await

@@ -1,0 +1,92 @@
+//! Rebuilds that were asked for: their rows are the request, the progress and what is left behind by a
+//! process that died. The service takes them up one after the other.
+
+use super::{Attempt, NAMES, RebuildError, RebuildSettings, rebuild_named};
+use event_store::try_lead;
+use sqlx::{Connection, PgConnection};
+use std::{collections::HashMap, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// How often requests are looked for.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many looks a rebuild that failed is left alone for.
+const REST: u32 = 10;
+
+/// Takes up what was asked for, and what another process left behind, until `shutdown`.
+pub(crate) async fn when_asked(settings: RebuildSettings, shutdown: CancellationToken) {
+    let mut connection: Option<PgConnection> = None;
+    let mut resting: HashMap<String, u32> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        resting.retain(|_, looks| {
+            *looks -= 1;
+            *looks > 0
+        });
+        if connection.is_none() {
+            connection = PgConnection::connect_with(&settings.connect).await.ok();
+        }
+        let Some(open) = &mut connection else {
+            continue;
+        };
+        let Ok(names) = open_requests(open).await else {
+            connection = None;
+            continue;
+        };
+        for name in names {
+            if resting.contains_key(&name) {
+                continue;
+            }
+            let attempt = Attempt::of_service(shutdown.clone());
+            match rebuild_named(&name, &settings, &attempt).await {
+                Ok(_) | Err(RebuildError::UnderWay(_)) => {}
+                Err(error) => {
+                    tracing::error!(
+                        projection = name,
+                        %error,
+                        "the rebuild of {name} stands still: {error}"
+                    );
+                    resting.insert(name, REST);
+                }
+            }
+        }
+    }
+}
+
+async fn open_requests(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT name FROM projection_rebuilds WHERE state IN ('requested', 'filling')
+         ORDER BY requested_at"
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Throws away a copy that nobody is to go on with. Whether there was one.
+///
+/// # Errors
+/// [`RebuildError::UnderWay`] while a process fills it.
+pub async fn discard(name: &str, settings: &RebuildSettings) -> Result<bool, RebuildError> {
+    let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
+        return Err(RebuildError::Unknown(name.to_owned()));
+    };
+    let lock = format!("rebuild_{name}");
+    let Some(mut connection) = try_lead(&settings.connect, &lock).await? else {
+        return Err(RebuildError::UnderWay(name));
+    };
+    let mut tx = connection.begin().await?;
+    sqlx::query!("SELECT projection_discard($1)", name)
+        .execute(&mut *tx)
+        .await?;
+    let left = sqlx::query!(
+        "UPDATE projection_rebuilds SET state = 'done', position = 0, seen = 0
+         WHERE name = $1 AND state <> 'done'",
+        name,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(left.rows_affected() == 1)
+}
