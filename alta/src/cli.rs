@@ -84,6 +84,12 @@ pub(crate) enum Action {
     /// runs or not. Changes nothing.
     #[command(subcommand)]
     Audit(log::AuditAction),
+    /// Look after read models: how far they are, make one anew, compare one with the log.
+    ///
+    /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
+    /// `alta up` runs or not.
+    #[command(subcommand)]
+    Projections(ProjectionsAction),
     /// Make sample users, projects and items of every kind and status, all through commands.
     Seed(SeedArguments),
     /// One step of an engine, in a bounded child process.
@@ -156,6 +162,39 @@ pub(crate) enum DeadLettersAction {
     Discard {
         /// As `list` shows it.
         id: uuid::Uuid,
+    },
+}
+
+/// What can be done about read models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectionsAction {
+    /// Show each with its version, position, lag and state.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make one anew from the event store, beside the one that is read meanwhile.
+    ///
+    /// Fills a copy, shows how far it is, and puts it in the place of the live one in one transaction.
+    /// Ctrl-C leaves the copy; the same command goes on from there. Fails when a rebuild of the same
+    /// projection is under way.
+    Rebuild {
+        /// `access`, `analytics`, `history`, `review_queue`, `search` or `submissions`.
+        name: String,
+        /// Throw the copy of an interrupted rebuild away instead.
+        #[arg(long)]
+        discard: bool,
+    },
+    /// Compare one with what the event store says, row by row; nothing is changed.
+    ///
+    /// Names the first rows of each table that differ. The exit status is 1 when any does.
+    Verify {
+        /// As for `rebuild`, or `all`.
+        name: String,
+        /// As JSON, one object a line.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -15,7 +15,7 @@ use http_kit::{
     openapi::{self, OpenApi},
 };
 use media::{Limits, ObjectStorage, engine_child::EngineProgram};
-use projectors::Remembered;
+use projectors::{Remembered, rebuild::RebuildSettings};
 use query_api::{PastTables, QueryApi};
 use runtime::{
     clock::Clock,
@@ -121,6 +121,7 @@ impl World {
         let settings = projectors::Settings {
             connect: database::options(&self.places.database, Role::Projectors)?,
             subscribe: self.subscribe(self.pool(Role::Projectors, FEW)?),
+            log: self.log(self.pool(Role::Projectors, FEW)?),
             heads: self.heads.clone(),
             storage: self.storage.clone(),
         };
@@ -128,6 +129,15 @@ impl World {
             let settings = settings.clone();
             async move { Ok(projectors::run(settings, shutdown).await?) }
         }))
+    }
+
+    /// What projections are made anew with.
+    pub(crate) fn rebuilds(&self) -> Result<RebuildSettings> {
+        Ok(RebuildSettings {
+            connect: database::options(&self.places.database, Role::Projectors)?,
+            log: self.log(self.pool(Role::Projectors, FEW)?),
+            storage: self.storage.clone(),
+        })
     }
 
     /// Does what happens by itself; all of it when `only` is empty.

@@ -13,6 +13,11 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Prints one line to standard error about what takes long: it is no part of the outcome.
+pub(crate) fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Says in one line on standard error why the command failed.
 pub(crate) fn failure(error: &anyhow::Error) {
     let text = format!("alta: {error:#}");

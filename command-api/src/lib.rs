@@ -10,6 +10,7 @@ pub mod dead_letters;
 mod dispatch;
 mod each;
 mod idempotency;
+mod projections;
 mod projects;
 mod recorded;
 mod refusals;
@@ -37,4 +38,5 @@ pub fn routes() -> Routes<CommandApi> {
         .merge(submissions::routes())
         .merge(review::routes())
         .merge(dead_letters::routes())
+        .merge(projections::routes())
 }

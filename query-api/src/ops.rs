@@ -43,6 +43,25 @@ pub(crate) struct Projection {
     /// While it is `filling`, nobody reads it.
     #[schema(value_type = ProjectionState)]
     state: &'static str,
+    /// The copy that is made beside it, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rebuild: Option<Rebuild>,
+}
+
+/// How far the copy is that will take a projection's place.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rebuild {
+    /// Of the last event that was read for it.
+    position: i64,
+    /// Where it takes the projection's place.
+    target: i64,
+    events_per_second: f64,
+    /// `null` while the pace is not known.
+    #[schema(required)]
+    eta_seconds: Option<f64>,
+    /// `null` while nobody has begun.
+    #[schema(required)]
+    started_at: Option<Time>,
 }
 
 /// What a projection is doing.
@@ -53,6 +72,7 @@ enum ProjectionState {
     Live,
     CatchingUp,
     Filling,
+    Rebuilding,
 }
 
 /// How far the projections are.
@@ -72,8 +92,14 @@ async fn measured(pool: &PgPool) -> Result<Vec<Projection>, sqlx::Error> {
                   greatest(coalesce((SELECT max(position) FROM event_log), 0) - c.position, 0)
                       AS "lag_events!",
                   greatest(coalesce(extract(epoch FROM clock_timestamp() - next.recorded_at), 0), 0)
-                      ::float8 AS "lag_seconds!"
+                      ::float8 AS "lag_seconds!",
+                  coalesce(r.state IN ('requested', 'filling'), false) AS "rebuilding!",
+                  r.seen AS "seen?", r.target AS "target?", r.started_at AS "started_at: Time",
+                  coalesce((r.seen - r.resumed_from)
+                      / nullif(extract(epoch FROM r.moved_at - r.resumed_at), 0), 0)::float8
+                      AS "events_per_second!"
            FROM projection_checkpoints c
+           LEFT JOIN projection_rebuilds r ON r.name = c.name
            LEFT JOIN LATERAL (
                SELECT e.recorded_at FROM event_log l JOIN events e ON e.id = l.event_id
                WHERE l.position = c.position + 1
@@ -90,13 +116,32 @@ async fn measured(pool: &PgPool) -> Result<Vec<Projection>, sqlx::Error> {
             position: row.position,
             lag_events: row.lag_events,
             lag_seconds: (row.lag_seconds * 1_000.0).round() / 1_000.0,
-            state: match (row.filling, row.lag_events) {
-                (true, _) => "filling",
-                (false, ..=LIVE_WITHIN_EVENTS) => "live",
-                (false, _) => "catching_up",
+            state: match (row.filling, row.rebuilding, row.lag_events) {
+                (true, _, _) => "filling",
+                (_, true, _) => "rebuilding",
+                (_, _, ..=LIVE_WITHIN_EVENTS) => "live",
+                (_, _, _) => "catching_up",
             },
+            rebuild: row.rebuilding.then(|| {
+                let (position, target) = (row.seen.unwrap_or(0), row.target.unwrap_or(0));
+                Rebuild::at(position, target, row.events_per_second, row.started_at)
+            }),
         })
         .collect())
+}
+
+impl Rebuild {
+    fn at(position: i64, target: i64, pace: f64, started_at: Option<Time>) -> Self {
+        let pace = pace.max(0.0).round();
+        let left = (target - position).max(0) as f64;
+        Self {
+            position,
+            target,
+            events_per_second: pace,
+            eta_seconds: (pace > 0.0).then(|| (left / pace * 10.0).round() / 10.0),
+            started_at,
+        }
+    }
 }
 
 /// A job that was given up.
@@ -181,9 +226,9 @@ pub(crate) async fn detailed_health(
     let projections = measured(&api.pool).await?;
     let queues = queues(&api.pool).await?;
     let storage = api.storage.health().await.is_ok();
-    let behind = projections
-        .iter()
-        .any(|projection| projection.state != "live");
+    let behind = projections.iter().any(|projection| {
+        projection.state == "filling" || projection.lag_events > LIVE_WITHIN_EVENTS
+    });
     let word = |well| if well { "healthy" } else { "unhealthy" };
     let pool = PoolState {
         open: api.pool.size(),

@@ -6,6 +6,7 @@ mod dead_letters;
 mod events;
 mod migrate;
 mod part;
+mod projections;
 mod seed;
 mod up;
 
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::DeadLetters(action) => dead_letters::run(config, action).await,
         Action::Events(action) => events::run(config, action).await,
         Action::Audit(action) => audit::run(config, action).await,
+        Action::Projections(action) => projections::run(config, action).await,
         Action::Seed(_) => seed::run(config).await,
         Action::Engine { .. } => unreachable!("it never gets as far as a runtime"),
     }

@@ -14,6 +14,7 @@ mod items;
 mod limits;
 mod members;
 mod processing;
+mod projections;
 mod projects;
 mod refusals;
 mod repeats;

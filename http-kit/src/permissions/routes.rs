@@ -221,6 +221,7 @@ pub const RULES: &[Rule] = &[
     route("GET", "/events", Access::Everything),
 
     route("GET", "/ops/projections", Access::Everything),
+    route("POST", "/ops/projections/{name}/rebuild", Access::Everything),
     route("GET", "/ops/dead-letters", Access::Everything),
     route("POST", "/ops/dead-letters/{id}/retry", Access::Everything),
     route("DELETE", "/ops/dead-letters/{id}", Access::Everything),

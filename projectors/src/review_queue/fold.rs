@@ -38,7 +38,7 @@ pub(super) struct Queue {
 
 struct Item {
     project_id: Uuid,
-    item_type: ItemType,
+    kind: ItemType,
     round: i32,
     title: Option<String>,
     submitter_id: Uuid,
@@ -211,13 +211,13 @@ impl Queue {
     fn known(
         &mut self,
         id: Uuid,
-        item_type: ItemType,
+        kind: ItemType,
         (project_id, submitter_id): (Uuid, Uuid),
         title: Personal<String>,
     ) {
         self.items.entry(id).or_insert_with(|| Item {
             project_id,
-            item_type,
+            kind,
             round: 0,
             title: title.into_value(),
             submitter_id,
@@ -299,7 +299,7 @@ fn queued((id, item): (Uuid, Item)) -> Row {
     Row::default()
         .with(id)
         .with(item.project_id)
-        .with(item.item_type.as_str())
+        .with(item.kind.as_str())
         .with(item.round)
         .with(item.title.as_deref())
         .with(item.submitter_id)

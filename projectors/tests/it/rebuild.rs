@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     tokio::time::timeout(limit, what).await.expect("in time")
 }
 
@@ -382,7 +382,7 @@ async fn what_an_operator_interrupts_waits_until_it_is_asked_for_again_or_thrown
             progress: watch::Sender::new(Progress::default()),
         };
         let mut progress = attempt.progress.subscribe();
-        let (outcome, _) = tokio::join!(rebuild(&Submissions, &house.settings, &attempt), async {
+        let (outcome, ()) = tokio::join!(rebuild(&Submissions, &house.settings, &attempt), async {
             let far = progress
                 .wait_for(|progress| progress.position > progress.from)
                 .await;
@@ -437,7 +437,7 @@ async fn two_at_once_are_refused() {
             "{kept:?}"
         );
     };
-    let (first, ()) = soon(async { tokio::join!(first, second) }).await;
+    let (first, ()) = soon(Box::pin(async { tokio::join!(first, second) })).await;
     assert_eq!(first.expect("rebuilt"), Outcome::Swapped(5_000));
     let unknown = house.rebuilt("jobs").await;
     assert!(

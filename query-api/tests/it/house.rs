@@ -243,6 +243,7 @@ impl House {
         let (log, client) = (self.log.clone(), self.client.clone());
         let settings = projectors::Settings {
             connect: as_role(&self.database, "alta_projectors"),
+            log: self.log.clone(),
             subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
             heads: self.heads.clone(),
             storage: self.storage.clone(),
