@@ -13,7 +13,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test schemathesis fixtures hostile bench bench-engines bench-lists bench-claims bench-upload bench-verify lint openapi sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures hostile bench bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,6 +66,9 @@ bench-verify: setup ## measure an optimised build: the hash chain of 1,000,000 e
 bench-upload: setup ## measure an optimised build: memory while a 300 MB recording is uploaded, to a directory and to S3
 	$(CARGO) build --release -p alta -p benches
 	$(CARGO) run --release --quiet -p benches --bin upload_memory
+
+bench-rebuild: setup ## measure an optimised build: the review queue made anew from 1,000,000 events, beside plain COPY
+	$(CARGO) run --release --quiet -p benches --bin rebuild
 
 lint: ## formatting, clippy with warnings denied, and cargo deny where it is installed
 	$(CARGO) fmt --all --check

@@ -122,3 +122,57 @@ async fn the_query_side_is_ready_when_all_projections_have_begun() {
     };
     assert_eq!(house.get(&nobody, "/nowhere").await.refusal().0, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_is_shown_while_it_lasts_and_the_service_takes_up_what_was_asked_for() {
+    let (house, running) = House::new().await;
+    let root = house.super_admin("root").await;
+    house.settled().await;
+    let pool = &house.database.pool;
+    let ask = "INSERT INTO projection_rebuilds (name, state) VALUES ('review_queue', 'requested')";
+    sqlx::query(ask).execute(pool).await.expect("asked");
+    let state = async || {
+        sqlx::query_scalar::<_, String>("SELECT state FROM projection_rebuilds")
+            .fetch_one(pool)
+            .await
+            .expect("a state")
+    };
+    let done = async {
+        while state().await != "done" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), done)
+        .await
+        .expect("the projectors look for requests");
+    let queue = async || {
+        let all = house.get(&root, "/ops/projections").await.ok();
+        all[3].clone()
+    };
+    assert_eq!(queue().await["state"], "live");
+    assert_eq!(queue().await["rebuild"], json!(null));
+
+    drop(running);
+    house.no_projector_leads().await;
+    sqlx::query(
+        "UPDATE projection_rebuilds
+         SET state = 'filling', seen = 1500, target = 2500, resumed_from = 1000,
+             resumed_at = '2026-01-15T10:00:00Z', moved_at = '2026-01-15T10:00:10Z',
+             started_at = '2026-01-15T09:00:00Z'",
+    )
+    .execute(pool)
+    .await
+    .expect("half-way");
+    let shown = queue().await;
+    assert_eq!(shown["state"], "rebuilding");
+    assert_eq!(
+        shown["rebuild"],
+        json!({"position": 1500, "target": 2500, "events_per_second": 50.0, "eta_seconds": 20.0,
+               "started_at": "2026-01-15T09:00:00Z"})
+    );
+    let health = house.get(&root, "/health/detailed").await.ok();
+    assert_eq!(
+        health["status"], "healthy",
+        "the live one is read meanwhile"
+    );
+}
