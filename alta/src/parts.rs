@@ -98,9 +98,11 @@ impl World {
 
     /// Keeps the read models up to date.
     pub(crate) fn projectors(&self) -> Result<Part> {
+        let pool = self.pool(Role::Projectors, FEW)?;
         let settings = projectors::Settings {
             connect: database::options(&self.places.database, Role::Projectors)?,
-            subscribe: self.subscribe(self.pool(Role::Projectors, FEW)?),
+            subscribe: self.subscribe(pool.clone()),
+            log: self.log(pool),
             heads: self.heads.clone(),
             storage: self.storage.clone(),
         };
@@ -282,7 +284,7 @@ impl World {
     }
 
     fn log(&self, pool: PgPool) -> Log {
-        Log::new(pool.clone(), self.vault(pool))
+        Log::new(pool.clone(), self.vault(pool).forgetting(&self.heads))
     }
 
     pub(crate) fn store(&self, pool: PgPool) -> EventStore {

@@ -2,12 +2,12 @@
 //! The name of the violated constraint tells the outcomes apart.
 
 use crate::{
-    Idempotency,
+    Erase, Idempotency, erase,
     vault::{NewKey, SubjectKey},
 };
 use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,6 +28,8 @@ pub struct Also {
     pub password_hash: Option<(Uuid, String)>,
     /// End an account's sessions.
     pub end_sessions: Option<EndSessions>,
+    /// Destroy keys, and what stands in clear beside the events.
+    pub erase: Option<Erase>,
 }
 
 /// Which sessions end.
@@ -88,9 +90,25 @@ impl From<sqlx::Error> for AppendError {
     }
 }
 
-/// Appends sealed events of one stream with their side rows: one statement, one round trip.
+/// Appends sealed events of one stream with their side rows: one statement, one round trip. An
+/// erasure is rare and looks far around: it has statements of its own, in the same transaction.
 pub(crate) async fn append(
     pool: &PgPool,
+    events: &[SerializedEvent],
+    side: &SideRows,
+) -> Result<AppendedRows, AppendError> {
+    let Some(what) = side.also.erase else {
+        return insert(pool, events, side).await;
+    };
+    let mut tx = pool.begin().await?;
+    let rows = insert(&mut *tx, events, side).await?;
+    erase::erase(&mut tx, what).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+async fn insert(
+    executor: impl PgExecutor<'_>,
     events: &[SerializedEvent],
     side: &SideRows,
 ) -> Result<AppendedRows, AppendError> {
@@ -171,7 +189,7 @@ pub(crate) async fn append(
         end_sessions.and_then(|end| end.except),
         &metadata,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok(AppendedRows {
         last: RowId(row.id),

@@ -61,6 +61,31 @@ impl Log {
         self.open(sealed).await
     }
 
+    /// The events of streams of these types and ids up to a position, in order.
+    pub async fn of_streams(
+        &self,
+        types: &[&str],
+        ids: &[Uuid],
+        through: i64,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let types: Vec<String> = types.iter().map(|name| (*name).into()).collect();
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        let sealed = sqlx::query_as!(
+            SealedEvent,
+            "SELECT l.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type,
+                    e.event_version, e.recorded_at, e.payload, e.metadata
+             FROM events e JOIN event_log l ON l.event_id = e.id
+             WHERE e.aggregate_type = ANY($1) AND e.aggregate_id = ANY($2) AND l.position <= $3
+             ORDER BY l.position",
+            &types,
+            &ids,
+            through
+        )
+        .fetch_all(self.repository.pool())
+        .await?;
+        self.open(sealed).await
+    }
+
     /// Opens and lifts sealed events to their newest shape.
     pub(crate) async fn open(
         &self,

@@ -12,7 +12,7 @@ use crate::{
     Access, Analytics, History, ReviewQueue, Search, Submissions, progress,
     projector::{BATCH, ProjectionError, Projector, catch_up, clear_if_changed},
 };
-use event_store::{Subscription, lead, notify::Heads};
+use event_store::{Log, Subscription, lead, notify::Heads};
 use media::ObjectStorage;
 use runtime::backoff::{Backoff, jitter};
 use sqlx::postgres::PgConnectOptions;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub connect: PgConnectOptions,
     /// Opens a subscription to the events after a position.
     pub subscribe: Arc<dyn Fn(i64) -> Subscription + Send + Sync>,
+    /// Where what an erasure touches is read again.
+    pub log: Log,
     /// Where new positions are announced.
     pub heads: Heads,
     /// Where long texts are, whose words are searched.
@@ -51,7 +53,10 @@ pub async fn run(
     tasks.spawn(keep_going(Submissions, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(ReviewQueue, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(Analytics, settings.clone(), shutdown.clone()));
-    tasks.spawn(keep_going(History, settings.clone(), shutdown.clone()));
+    let history = History {
+        log: settings.log.clone(),
+    };
+    tasks.spawn(keep_going(history, settings.clone(), shutdown.clone()));
     let search = Search {
         storage: settings.storage.clone(),
     };

@@ -1,20 +1,24 @@
 //! Every event, readable: who did what to which resource, when, and from which value to which:
 //! `history`, and `history_values` to compare with. Secrets stand in no event and so in no row.
 
+mod erased;
 mod fields;
 mod rows;
 
 use self::fields::{Changes, changes};
 use crate::projector::{ProjectionError, Projector};
-use event_store::RecordedEvent;
+use event_store::{Log, RecordedEvent, erases};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The projector of histories.
-#[derive(Clone, Copy, Debug)]
-pub struct History;
+#[derive(Clone)]
+pub struct History {
+    /// Where histories are read again from after an erasure.
+    pub log: Log,
+}
 
 impl Projector for History {
     const NAME: &'static str = "history";
@@ -26,31 +30,42 @@ impl Projector for History {
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
-        let mut resources = rows::load(tx, events).await?;
-        let mut touched = BTreeSet::new();
-        let mut entries = Vec::with_capacity(events.len());
-        for event in events {
-            let changes = changes(event)?;
-            let id = event.aggregate_id.to_string();
-            let resource = resources
-                .entry(id.clone())
-                .or_insert_with(|| Resource::unknown(&event.aggregate_type));
-            resource.learn(&changes);
-            entries.push(Entry {
-                event,
-                resource_type: resource.kind.clone(),
-                resource_id: id.clone(),
-                project_id: resource.project_id,
-                owner_id: resource.owner_id,
-                status: changes.status,
-                changes: resource.difference(changes),
-            });
-            touched.insert(id);
+        for piece in events.split_inclusive(|event| erases(&event.event_type)) {
+            write(tx, piece).await?;
+            if let Some(event) = piece.last().filter(|event| erases(&event.event_type)) {
+                erased::erase(tx, &self.log, event).await?;
+            }
         }
-        rows::write_values(tx, &resources, &touched).await?;
-        rows::write_entries(tx, &entries).await?;
         Ok(())
     }
+}
+
+/// Adds what events say to the histories of their resources.
+async fn write(tx: &mut PgConnection, events: &[RecordedEvent]) -> Result<(), ProjectionError> {
+    let mut resources = rows::load(tx, events).await?;
+    let mut touched = BTreeSet::new();
+    let mut entries = Vec::with_capacity(events.len());
+    for event in events {
+        let changes = changes(event)?;
+        let id = event.aggregate_id.to_string();
+        let resource = resources
+            .entry(id.clone())
+            .or_insert_with(|| Resource::unknown(&event.aggregate_type));
+        resource.learn(&changes);
+        entries.push(Entry {
+            event,
+            resource_type: resource.kind.clone(),
+            resource_id: id.clone(),
+            project_id: resource.project_id,
+            owner_id: resource.owner_id,
+            status: changes.status,
+            changes: resource.difference(changes),
+        });
+        touched.insert(id);
+    }
+    rows::write_values(tx, &resources, &touched).await?;
+    rows::write_entries(tx, &entries).await?;
+    Ok(())
 }
 
 /// A thing with a history, as it is after the events so far.

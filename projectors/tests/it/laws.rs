@@ -2,9 +2,9 @@
 
 use crate::everything::everything;
 use crate::search::search;
-use crate::story::rows;
+use crate::story::{history, rows};
 use projectors::{
-    Access, Analytics, History, ProjectionError, Projector, ReviewQueue, Submissions, catch_up,
+    Access, Analytics, ProjectionError, Projector, ReviewQueue, Submissions, catch_up,
     clear_if_changed,
 };
 use serde_json::Value;
@@ -46,7 +46,7 @@ async fn apply_all(pool: &PgPool, batch: usize) {
     story.applied(&Submissions, pool, batch).await;
     story.applied(&ReviewQueue, pool, batch).await;
     story.applied(&Analytics, pool, batch).await;
-    story.applied(&History, pool, batch).await;
+    story.applied(&history(), pool, batch).await;
     story.applied(&search().0, pool, batch).await;
 }
 

@@ -82,6 +82,7 @@ impl House {
         let settings = Settings {
             connect: connect.options([("role", "alta_projectors")]),
             subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
+            log: self.log.clone(),
             heads: self.heads.clone(),
             storage: self.storage.clone(),
         };

@@ -224,6 +224,7 @@ impl House {
         let settings = projectors::Settings {
             connect: as_role(&self.database, "alta_projectors"),
             subscribe: Arc::new(move |after| Subscription::new(log.clone(), client.clone(), after)),
+            log: self.log.clone(),
             heads: self.heads.clone(),
             storage: self.storage.clone(),
         };
