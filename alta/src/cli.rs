@@ -64,6 +64,12 @@ pub(crate) enum Action {
     /// Look after administrators.
     #[command(subcommand)]
     Admin(AdminAction),
+    /// Look after people's accounts.
+    ///
+    /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
+    /// `alta up` runs or not.
+    #[command(subcommand)]
+    Users(UsersAction),
     /// Look after jobs that were given up.
     ///
     /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
@@ -122,6 +128,33 @@ pub(crate) enum AdminAction {
         #[arg(long)]
         email: String,
     },
+}
+
+/// What can be done about people's accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsersAction {
+    /// Erase a person: the account is closed for ever, and their personal data becomes unreadable.
+    ///
+    /// It cannot be taken back. Asks before, at a terminal. An active super admin is refused.
+    Erase {
+        #[command(flatten)]
+        user: WhichUser,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// One account.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichUser {
+    /// The account with this id.
+    #[arg(long)]
+    pub(crate) id: Option<uuid::Uuid>,
+    /// The account that has this e-mail address.
+    #[arg(long)]
+    pub(crate) email: Option<String>,
 }
 
 /// What can be done about jobs that were given up.

@@ -132,6 +132,21 @@ impl EventStore {
             .collect())
     }
 
+    /// Which of these people were erased.
+    pub async fn erased_among(&self, user_ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        if user_ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let erased = sqlx::query_scalar!(
+            "SELECT subject_id FROM vault.subject_keys
+             WHERE subject_id = ANY($1) AND erased_at IS NOT NULL",
+            user_ids,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(erased)
+    }
+
     /// Which of these objects an item other than `item_id` refers to: content is kept under its own
     /// digest, so that two items can share it.
     pub async fn shared_content(

@@ -4,6 +4,7 @@
 mod analytics;
 mod answer;
 mod caller;
+mod erasures;
 mod history;
 mod items;
 mod members;
@@ -80,6 +81,7 @@ pub fn routes() -> Routes<QueryApi> {
         .route(routes!(projects::one))
         .route(routes!(members::list))
         .route(routes!(members::invitations))
+        .route(routes!(erasures::list))
         .merge(items::routes())
         .merge(review_queue::routes())
         .route(routes!(history::of_item))

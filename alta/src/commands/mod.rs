@@ -6,6 +6,7 @@ mod migrate;
 mod part;
 mod seed;
 mod up;
+mod users;
 
 use anyhow::Result;
 use runtime::config::Config;
@@ -23,6 +24,7 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::Processors { only } => part::run(config, part::Which::Processors(only)).await,
         Action::Migrate { down } => migrate::run(config, down).await,
         Action::Admin(AdminAction::Create { email }) => admin::create(config, &email).await,
+        Action::Users(action) => users::run(config, action).await,
         Action::DeadLetters(action) => dead_letters::run(config, action).await,
         Action::Seed(_) => seed::run(config).await,
         Action::Engine { .. } => unreachable!("it never gets as far as a runtime"),

@@ -1,0 +1,69 @@
+//! `alta users`: what an operator does about a person.
+
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    sync::Arc,
+};
+
+use anyhow::{Result, bail};
+use command_api::Account;
+use runtime::{config::Config, telemetry};
+use uuid::Uuid;
+
+use crate::{
+    cli::{UsersAction, WhichUser},
+    parts::World,
+    servers::ForOneCommand,
+    shown,
+};
+
+/// Does it on the running servers, or on the private ones, which are started for this.
+pub(crate) async fn run(config: Config, action: UsersAction) -> Result<()> {
+    let metrics = telemetry::init(&config.logging)?;
+    let servers = ForOneCommand::start(&config).await?;
+    let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
+    let outcome = match action {
+        UsersAction::Erase { user, yes } => erase(&world, user, yes).await,
+    };
+    servers.stop().await;
+    outcome
+}
+
+async fn erase(world: &World, user: WhichUser, yes: bool) -> Result<()> {
+    let (api, _) = world.command_side()?;
+    let account = match (user.id, user.email) {
+        (Some(id), _) => Account::Id(id),
+        (None, Some(email)) => Account::Email(email),
+        (None, None) => bail!("name the account with --id or --email"),
+    };
+    let user_id = api.account(&account).await?;
+    if !yes {
+        confirmed(user_id)?;
+    }
+    if api.erase_account(user_id).await? {
+        shown::line(&format!(
+            "{user_id} was erased; the projectors and processors remove what they hold"
+        ));
+    } else {
+        shown::line(&format!("{user_id} was erased before"));
+    }
+    Ok(())
+}
+
+/// Asks at a terminal; elsewhere `--yes` must say it.
+fn confirmed(user_id: Uuid) -> Result<()> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        bail!("this cannot be taken back: say --yes");
+    }
+    write!(
+        std::io::stderr(),
+        "Erase {user_id} for ever? Type \"erase\": "
+    )?;
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line)?;
+    if line.trim() != "erase" {
+        bail!("nothing was changed");
+    }
+    Ok(())
+}
