@@ -5,6 +5,7 @@ mod access;
 mod analytics;
 mod deeds;
 mod downloads;
+mod erasures;
 mod freshness;
 mod history;
 mod house;
