@@ -70,6 +70,12 @@ pub(crate) enum Action {
     /// `alta up` runs or not.
     #[command(subcommand)]
     Users(UsersAction),
+    /// Look after the keys that personal data is sealed under.
+    ///
+    /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
+    /// `alta up` runs or not.
+    #[command(subcommand)]
+    Vault(VaultAction),
     /// Look after jobs that were given up.
     ///
     /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
@@ -143,6 +149,16 @@ pub(crate) enum UsersAction {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// What can be done about keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultAction {
+    /// Write the table of keys anew, so that the bytes of destroyed ones are in its file no more.
+    ///
+    /// They may still be in the write-ahead log and in backups. Holds up whatever needs a key for the
+    /// moment that it takes.
+    Vacuum,
 }
 
 /// One account.

@@ -7,6 +7,7 @@ mod part;
 mod seed;
 mod up;
 mod users;
+mod vault;
 
 use anyhow::Result;
 use runtime::config::Config;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::Migrate { down } => migrate::run(config, down).await,
         Action::Admin(AdminAction::Create { email }) => admin::create(config, &email).await,
         Action::Users(action) => users::run(config, action).await,
+        Action::Vault(action) => vault::run(config, action).await,
         Action::DeadLetters(action) => dead_letters::run(config, action).await,
         Action::Seed(_) => seed::run(config).await,
         Action::Engine { .. } => unreachable!("it never gets as far as a runtime"),
