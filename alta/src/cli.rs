@@ -149,6 +149,14 @@ pub(crate) enum UsersAction {
         #[arg(long)]
         yes: bool,
     },
+    /// Write everything that is held on a person into one ZIP, which only its maker may read.
+    Export {
+        #[command(flatten)]
+        user: WhichUser,
+        /// The file to make; there must be none.
+        #[arg(long, value_name = "FILE")]
+        output: std::path::PathBuf,
+    },
 }
 
 /// What can be done about keys.

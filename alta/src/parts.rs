@@ -55,7 +55,7 @@ pub(crate) struct World {
     places: Places,
     nats: Client,
     heads: Heads,
-    storage: ObjectStorage,
+    pub(crate) storage: ObjectStorage,
     metrics: Metrics,
     rate_limits: Arc<OnceLock<Option<RateLimits>>>,
 }

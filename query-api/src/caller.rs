@@ -43,6 +43,8 @@ reads! {
     Queue = ["review_queue", "submissions"];
     /// Figures.
     Figures = ["analytics"];
+    /// All that is held on a person.
+    Everything = ["submissions", "review_queue", "history"];
     /// Histories, and the items that decide who may read them.
     Histories = ["history", "submissions"];
 }

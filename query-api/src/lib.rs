@@ -5,6 +5,7 @@ mod analytics;
 mod answer;
 mod caller;
 mod erasures;
+mod export;
 mod history;
 mod items;
 mod members;
@@ -17,6 +18,7 @@ mod users;
 mod visible;
 mod written;
 
+pub use export::{ExportError, export};
 pub use items::Statistics;
 
 use http_kit::{AccessTokens, Health, Routes};
@@ -73,6 +75,7 @@ impl QueryApi {
 pub fn routes() -> Routes<QueryApi> {
     Routes::new()
         .route(routes!(users::me))
+        .route(routes!(export::me))
         .route(routes!(users::list))
         .route_at("/users", routes!(users::list))
         .route(routes!(users::one))

@@ -135,6 +135,7 @@ pub const RULES: &[Rule] = &[
     route("POST", "/auth/change-password", Access::Account),
     route("GET", "/auth/me", Access::Account),
     route("POST", "/auth/me/erase", Access::Account),
+    route("GET", "/auth/me/export", Access::Account),
 
     route("GET", "/admin/users", Access::Everything),
     route("POST", "/admin/users", Access::Everything),

@@ -6,6 +6,7 @@ mod analytics;
 mod deeds;
 mod downloads;
 mod erasures;
+mod export;
 mod freshness;
 mod history;
 mod house;
