@@ -25,6 +25,10 @@ pub enum Submission {
 
 /// What rules and permission checks read of an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, of which any may hold together"
+)]
 pub struct Item {
     /// What it is.
     pub item_type: ItemType,

@@ -19,6 +19,10 @@ pub enum User {
 
 /// What rules and permission checks read of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, of which any may hold together"
+)]
 pub struct Standing {
     /// The account's id.
     pub user_id: UserId,

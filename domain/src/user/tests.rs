@@ -291,7 +291,9 @@ fn an_erased_account_refuses_everything_and_knows_nobody() {
         Err(UserError::AlreadyRegistered)
     );
     let mut user = User::default();
-    given().into_iter().for_each(|event| user.apply(event));
+    for event in given() {
+        user.apply(event);
+    }
     let User::Registered(standing) = user else {
         panic!("an erased account is still an account");
     };

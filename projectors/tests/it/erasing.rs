@@ -495,7 +495,7 @@ async fn everywhere(pool: &PgPool) -> Vec<(String, String)> {
 /// The marks as they stand in text, in bytes shown as hex, and in base64 at each of its three shifts.
 fn forms(word: &str) -> Vec<String> {
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    let hex: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = media::store::hex(word.as_bytes());
     let shifted = (0..3).map(|shift| {
         let padded = [vec![0; shift], word.as_bytes().to_vec()].concat();
         let coded = STANDARD_NO_PAD.encode(padded);
