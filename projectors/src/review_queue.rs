@@ -6,7 +6,6 @@ use domain::{
     ItemType, Personal, Review, Submission, User,
     review::{Decision, ReviewEvent},
     submission::SubmissionEvent,
-    user::UserEvent,
 };
 use event_store::RecordedEvent;
 use sqlx::PgConnection;
@@ -39,12 +38,8 @@ impl Projector for ReviewQueue {
                     event.decode::<Submission>().map_err(unreadable(event))?,
                 )
                 .await?;
-            } else if event.is::<User>() {
-                if let UserEvent::UserErased {} =
-                    event.decode::<User>().map_err(unreadable(event))?
-                {
-                    erased(tx, id).await?;
-                }
+            } else if event.is::<User>() && event.event_type == "UserErased" {
+                erased(tx, id).await?;
             } else if event.is::<Review>() {
                 review(
                     tx,

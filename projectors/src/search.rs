@@ -9,7 +9,6 @@ use domain::{
     Personal, Review, Submission, User,
     review::{Decision, ReviewEvent},
     submission::{ContentRef, SubmissionEvent},
-    user::UserEvent,
 };
 use event_store::RecordedEvent;
 use media::{ObjectStorage, StoreError, words};
@@ -49,12 +48,8 @@ impl Projector for Search {
             if event.is::<Submission>() {
                 let event = event.decode::<Submission>().map_err(unreadable(event))?;
                 self.item(tx, seen, event).await?;
-            } else if event.is::<User>() {
-                if let UserEvent::UserErased {} =
-                    event.decode::<User>().map_err(unreadable(event))?
-                {
-                    erased_owner(tx, seen.id).await?;
-                }
+            } else if event.is::<User>() && event.event_type == "UserErased" {
+                erased_owner(tx, seen.id).await?;
             } else if event.is::<Review>() {
                 let event = event.decode::<Review>().map_err(unreadable(event))?;
                 review(tx, seen, event).await?;

@@ -18,7 +18,6 @@ use domain::{
     Review, Submission, User,
     review::{Decision, ReviewEvent},
     submission::SubmissionEvent,
-    user::UserEvent,
 };
 use event_store::RecordedEvent;
 use sqlx::PgConnection;
@@ -52,12 +51,8 @@ impl Projector for Submissions {
                 } else {
                     item(tx, seen, fact).await?;
                 }
-            } else if event.is::<User>() {
-                if let UserEvent::UserErased {} =
-                    event.decode::<User>().map_err(unreadable(event))?
-                {
-                    erased::owner(tx, seen, event.position).await?;
-                }
+            } else if event.is::<User>() && event.event_type == "UserErased" {
+                erased::owner(tx, seen, event.position).await?;
             } else if event.is::<Review>() {
                 review(
                     tx,
