@@ -66,6 +66,18 @@ pub(crate) enum Action {
     /// Look after administrators.
     #[command(subcommand)]
     Admin(AdminAction),
+    /// Look after people's accounts.
+    ///
+    /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
+    /// `alta up` runs or not.
+    #[command(subcommand)]
+    Users(UsersAction),
+    /// Look after the keys that personal data is sealed under.
+    ///
+    /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
+    /// `alta up` runs or not.
+    #[command(subcommand)]
+    Vault(VaultAction),
     /// Look after jobs that were given up.
     ///
     /// Works on the configured servers, else on the private ones under `ALTA_DATA_DIR`, whether
@@ -142,6 +154,51 @@ pub(crate) enum AdminAction {
         #[arg(long)]
         email: String,
     },
+}
+
+/// What can be done about people's accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsersAction {
+    /// Erase a person: the account is closed for ever, and their personal data becomes unreadable.
+    ///
+    /// It cannot be taken back. Asks before, at a terminal. An active super admin is refused.
+    Erase {
+        #[command(flatten)]
+        user: WhichUser,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write everything that is held on a person into one ZIP, which only its maker may read.
+    Export {
+        #[command(flatten)]
+        user: WhichUser,
+        /// The file to make; there must be none.
+        #[arg(long, value_name = "FILE")]
+        output: std::path::PathBuf,
+    },
+}
+
+/// What can be done about keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultAction {
+    /// Write the table of keys anew, so that the bytes of destroyed ones are in its file no more.
+    ///
+    /// They may still be in the write-ahead log and in backups. Holds up whatever needs a key for the
+    /// moment that it takes.
+    Vacuum,
+}
+
+/// One account.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichUser {
+    /// The account with this id.
+    #[arg(long)]
+    pub(crate) id: Option<uuid::Uuid>,
+    /// The account that has this e-mail address.
+    #[arg(long)]
+    pub(crate) email: Option<String>,
 }
 
 /// What can be done about jobs that were given up.

@@ -116,6 +116,20 @@ pub(crate) async fn migrate_down(url: &SecretString, steps: u32) -> Result<i64> 
     Ok(target)
 }
 
+/// Writes the table of keys anew: what was destroyed is in its file no more. Returns how many keys
+/// are destroyed.
+pub(crate) async fn vacuum_keys(url: &SecretString) -> Result<i64> {
+    let mut connection = connect(url).await?;
+    sqlx::query("VACUUM (FULL) vault.subject_keys")
+        .execute(&mut connection)
+        .await
+        .context("writing the table of keys anew")?;
+    let graves = "SELECT count(*) FROM vault.subject_keys WHERE wrapped_key IS NULL";
+    let graves = sqlx::query(graves).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(graves.try_get(0)?)
+}
+
 /// Waits until another process has brought the schema to where this binary needs it.
 pub(crate) async fn migrated(url: &SecretString, shutdown: &CancellationToken) -> Result<()> {
     let wanted = newest();
@@ -278,5 +292,30 @@ mod tests {
         let url = SecretString::new("postgres://u:hush@[/x");
         let refused = migrate(&url).await.expect_err("it does not parse");
         assert!(!format!("{refused:#}").contains("hush"));
+    }
+
+    #[tokio::test]
+    async fn a_destroyed_key_is_in_the_file_of_the_table_until_it_is_written_anew() {
+        let url = url().await;
+        let mut connection = connect(&url).await.expect("connected");
+        let secret = "the bytes of a key that is destroyed";
+        let made = "INSERT INTO vault.subject_keys (subject_id, wrapped_key)
+                    VALUES (gen_random_uuid(), convert_to($1, 'UTF8'))";
+        let made = sqlx::query(made).bind(secret).execute(&mut connection);
+        made.await.expect("made");
+        connection
+            .execute("UPDATE vault.subject_keys SET wrapped_key = NULL, erased_at = now()")
+            .await
+            .expect("destroyed");
+        let mut in_file = async || -> bool {
+            connection.execute("CHECKPOINT").await.expect("flushed");
+            let file = "SELECT position(convert_to($1, 'UTF8') IN pg_read_binary_file(
+                            pg_relation_filepath('vault.subject_keys'))) > 0";
+            let row = sqlx::query(file).bind(secret).fetch_one(&mut connection);
+            row.await.expect("read").get(0)
+        };
+        assert!(in_file().await);
+        assert_eq!(vacuum_keys(&url).await.expect("vacuumed"), 1);
+        assert!(!in_file().await);
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct World {
     places: Places,
     nats: Client,
     heads: Heads,
-    storage: ObjectStorage,
+    pub(crate) storage: ObjectStorage,
     metrics: Metrics,
     rate_limits: Arc<OnceLock<Option<RateLimits>>>,
 }
@@ -118,10 +118,11 @@ impl World {
 
     /// Keeps the read models up to date.
     pub(crate) fn projectors(&self) -> Result<Part> {
+        let pool = self.pool(Role::Projectors, FEW)?;
         let settings = projectors::Settings {
             connect: database::options(&self.places.database, Role::Projectors)?,
-            subscribe: self.subscribe(self.pool(Role::Projectors, FEW)?),
-            log: self.log(self.pool(Role::Projectors, FEW)?),
+            subscribe: self.subscribe(pool.clone()),
+            log: self.log(pool),
             heads: self.heads.clone(),
             storage: self.storage.clone(),
         };
@@ -319,7 +320,7 @@ impl World {
     }
 
     fn log(&self, pool: PgPool) -> Log {
-        Log::new(pool.clone(), self.vault(pool))
+        Log::new(pool.clone(), self.vault(pool).forgetting(&self.heads))
     }
 
     pub(crate) fn store(&self, pool: PgPool) -> EventStore {

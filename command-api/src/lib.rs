@@ -18,7 +18,7 @@ mod review;
 mod submissions;
 mod sweep;
 
-pub use accounts::{SuperAdmin, may_sign_in};
+pub use accounts::{Account, SuperAdmin, may_sign_in};
 pub use api::{CommandApi, Parts};
 
 use http_kit::Routes;

@@ -2,12 +2,12 @@
 //! The name of the violated constraint tells the outcomes apart.
 
 use crate::{
-    Idempotency,
+    Erase, Idempotency, erase,
     vault::{NewKey, SubjectKey},
 };
 use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,6 +28,8 @@ pub struct Also {
     pub password_hash: Option<(Uuid, String)>,
     /// End an account's sessions.
     pub end_sessions: Option<EndSessions>,
+    /// Destroy keys, and what stands in clear beside the events.
+    pub erase: Option<Erase>,
 }
 
 impl Also {
@@ -41,6 +43,7 @@ impl Also {
                 address_subject: None,
                 password_hash: None,
                 end_sessions: None,
+                erase: None,
             }
         )
     }
@@ -132,9 +135,25 @@ impl Columns {
     }
 }
 
-/// Appends sealed events of one stream with their side rows: one statement, one round trip.
+/// Appends sealed events of one stream with their side rows: one statement, one round trip. An
+/// erasure is rare and looks far around: it has statements of its own, in the same transaction.
 pub(crate) async fn append(
     pool: &PgPool,
+    events: &[SerializedEvent],
+    side: &SideRows,
+) -> Result<AppendedRows, AppendError> {
+    let Some(what) = side.also.erase else {
+        return insert(pool, events, side).await;
+    };
+    let mut tx = pool.begin().await?;
+    let rows = insert(&mut *tx, events, side).await?;
+    erase::erase(&mut tx, what).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+async fn insert(
+    executor: impl PgExecutor<'_>,
     events: &[SerializedEvent],
     side: &SideRows,
 ) -> Result<AppendedRows, AppendError> {
@@ -143,15 +162,15 @@ pub(crate) async fn append(
     };
     let columns = Columns::of(events, side);
     if side.also.is_empty() {
-        append_alone(pool, first, &columns).await
+        append_alone(executor, first, &columns).await
     } else {
-        append_with(pool, first, &columns, side).await
+        append_with(executor, first, &columns, side).await
     }
 }
 
 /// Events, and keys of new subjects: all that a role needs that may record and do nothing else.
 async fn append_alone(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     first: &SerializedEvent,
     columns: &Columns,
 ) -> Result<AppendedRows, AppendError> {
@@ -179,7 +198,7 @@ async fn append_alone(
         &columns.key_bytes,
         &columns.metadata,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok(AppendedRows {
         last: RowId(row.id),
@@ -189,7 +208,7 @@ async fn append_alone(
 
 /// The same with everything that must hold with it.
 async fn append_with(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     first: &SerializedEvent,
     columns: &Columns,
     side: &SideRows,
@@ -251,7 +270,7 @@ async fn append_with(
         end_sessions.and_then(|end| end.except),
         &columns.metadata,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok(AppendedRows {
         last: RowId(row.id),

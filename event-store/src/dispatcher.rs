@@ -72,7 +72,7 @@ impl EventStore {
     /// A store over `pool`, woken and informed through `heads`.
     pub fn new(pool: PgPool, vault: Vault, heads: Heads, settings: StoreSettings) -> Self {
         Self {
-            repository: EventRepository::new(pool, vault),
+            repository: EventRepository::new(pool, vault.forgetting(&heads)),
             wake: heads.wake(),
             heads,
             settings,
@@ -191,6 +191,9 @@ impl EventStore {
                     metrics::counter!("alta_events_appended_total", "aggregate_type" => A::TYPE)
                         .increment(events.len() as u64);
                     self.wake.wake();
+                    if also.erase.is_some() {
+                        self.heads.announce_erasure();
+                    }
                     return Ok(Appended {
                         aggregate,
                         version: version + events.len() as u64,

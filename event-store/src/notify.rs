@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, watch};
 const WAKE: &str = "alta.wake";
 const NUMBERED: &str = "alta.numbered";
 const PROJECTED: &str = "alta.projected";
+const ERASED: &str = "alta.erased";
 /// How many row-to-position pairs are kept for those who ask a little late.
 const KEPT_PAIRS: usize = 20_000;
 /// How often a waiting reader looks for itself.
@@ -33,6 +34,7 @@ pub struct Heads {
     wake: Wake,
     numbered: Arc<Numbered>,
     projections: Arc<Mutex<HashMap<String, watch::Sender<i64>>>>,
+    erasures: watch::Sender<u64>,
 }
 
 struct Announcement {
@@ -70,6 +72,7 @@ impl Heads {
             wake: Wake(Arc::new(Notify::new())),
             numbered: Arc::default(),
             projections: Arc::default(),
+            erasures: watch::Sender::new(0),
             outgoing,
             nats: nats.clone(),
         };
@@ -77,6 +80,7 @@ impl Heads {
         tokio::spawn(heads.clone().send_wakes());
         tokio::spawn(heads.clone().hear_numbered());
         tokio::spawn(heads.clone().hear_projected());
+        tokio::spawn(heads.clone().hear_erased());
         heads
     }
 
@@ -113,6 +117,24 @@ impl Heads {
                 self.raise(name, number(&message.payload));
             }
         }
+    }
+
+    async fn hear_erased(self) {
+        let mut messages = subscribe(&self.nats, ERASED.into()).await;
+        while messages.next().await.is_some() {
+            self.erasures.send_modify(|heard| *heard += 1);
+        }
+    }
+
+    /// Announces that keys were destroyed, after the commit.
+    pub(crate) fn announce_erasure(&self) {
+        self.erasures.send_modify(|heard| *heard += 1);
+        self.announce(ERASED.into(), bytes::Bytes::new());
+    }
+
+    /// Changes whenever keys were destroyed somewhere.
+    pub(crate) fn watch_erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.subscribe()
     }
 
     fn raise(&self, name: &str, position: i64) {

@@ -6,6 +6,7 @@
 use crate::{
     StoreError, Vault,
     append::{AppendError, AppendedRows, SideRows, append},
+    erase,
     upcasters::{upcast, upcasters},
     vault::{self, Keys, Place},
 };
@@ -98,6 +99,10 @@ impl EventRepository {
         &self,
         events: Vec<SerializedEvent>,
     ) -> Result<Vec<SerializedEvent>, StoreError> {
+        // Whoever reads of an erasure opens nothing any more with a key from before.
+        if events.iter().any(|event| erase::erases(&event.event_type)) {
+            self.vault.forget_all();
+        }
         let subjects: HashSet<Uuid> = events
             .iter()
             .flat_map(|event| {
@@ -162,6 +167,10 @@ impl EventRepository {
                 }
                 Err(error) => return Err(error.into()),
                 Ok(rows) => {
+                    if side.also.erase.is_some() {
+                        self.vault.forget_all();
+                        return Ok(rows);
+                    }
                     for (key, row) in side.keys.drain(..) {
                         self.vault.remember(row.subject_id, key).await;
                     }

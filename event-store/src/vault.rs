@@ -3,14 +3,17 @@
 //! the values. XChaCha20-Poly1305 with random nonces; a value cannot be moved to another event or
 //! field, because where it stands is authenticated with it.
 
-use crate::{StoreError, sealing};
+use crate::{StoreError, notify::Heads, sealing};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use moka::future::Cache;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use uuid::Uuid;
@@ -41,6 +44,8 @@ pub struct Vault {
     pool: PgPool,
     master: Arc<Zeroizing<[u8; 32]>>,
     cache: Cache<Uuid, SubjectKey>,
+    /// How many erasures were heard of: what was read before one is not kept after it.
+    erasures: Arc<AtomicU64>,
 }
 
 impl Vault {
@@ -54,7 +59,21 @@ impl Vault {
             pool,
             master: Arc::new(Zeroizing::new(master)),
             cache,
+            erasures: Arc::default(),
         }
+    }
+
+    /// Forgets all keys whenever another process tells of an erasure, until the runtime ends. Who
+    /// hears nothing forgets them a minute later at the latest.
+    #[must_use]
+    pub fn forgetting(self, heads: &Heads) -> Self {
+        let (vault, mut erased) = (self.clone(), heads.watch_erasures());
+        tokio::spawn(async move {
+            while erased.changed().await.is_ok() {
+                vault.forget_all();
+            }
+        });
+        self
     }
 
     /// The keys of `subjects`, as far as they have any.
@@ -72,6 +91,7 @@ impl Vault {
         if missing.is_empty() {
             return Ok(keys);
         }
+        let erasures = self.erasures.load(Ordering::SeqCst);
         let rows = sqlx::query!(
             "SELECT subject_id, wrapped_key FROM vault.subject_keys WHERE subject_id = ANY($1)",
             &missing
@@ -85,6 +105,11 @@ impl Vault {
             };
             self.cache.insert(row.subject_id, key.clone()).await;
             keys.insert(row.subject_id, key);
+        }
+        if self.erasures.load(Ordering::SeqCst) != erasures {
+            for subject in &missing {
+                self.cache.invalidate(subject).await;
+            }
         }
         Ok(keys)
     }
@@ -109,6 +134,12 @@ impl Vault {
     /// Forgets what was cached of a subject: its row is newer than what we knew.
     pub(crate) async fn forget(&self, subject_id: Uuid) {
         self.cache.invalidate(&subject_id).await;
+    }
+
+    /// Forgets everything: keys were destroyed.
+    pub(crate) fn forget_all(&self) {
+        self.erasures.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate_all();
     }
 
     fn unwrap(&self, subject_id: Uuid, wrapped: &[u8]) -> Result<SubjectKey, StoreError> {

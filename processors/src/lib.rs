@@ -13,6 +13,7 @@ mod run;
 pub mod transcription;
 pub mod when_review_ended_record_outcome;
 pub mod when_submission_submitted_open_review;
+mod when_user_erased_leave_nothing;
 
 pub use engines::{BadSetting, Engines};
 pub use run::{Part, Settings, UnknownPart, run};

@@ -7,6 +7,7 @@ use crate::{
     follow::{Source, Subscribe, follow},
     jobs::{Kind, gauges, intake::Intake, sweep, worker::Worker},
     policies::Policies,
+    when_user_erased_leave_nothing::Erasures,
 };
 use event_store::{EventStore, notify::Heads};
 use media::{Limits, ObjectStorage};
@@ -145,7 +146,12 @@ fn start(tasks: &mut JoinSet<()>, part: Part, settings: &Settings, shutdown: &Ca
     match part {
         Part::Policies => {
             let store = settings.store.clone();
+            let erasures = Erasures {
+                store: store.clone(),
+                storage: settings.storage.clone(),
+            };
             tasks.spawn(follow(Policies { store }, source(), shutdown.clone()));
+            tasks.spawn(follow(erasures, source(), shutdown.clone()));
         }
         Part::Intake => {
             let store = settings.store.clone();

@@ -106,6 +106,7 @@ async fn user(
             deactivated: Some(true),
             ..UserChange::default()
         },
+        UserEvent::UserErased {} => return erased(tx, id, at).await,
         // What is asked of or done to a password shows nowhere.
         UserEvent::VerificationRequested { .. }
         | UserEvent::PasswordResetRequested { .. }
@@ -113,6 +114,26 @@ async fn user(
         | UserEvent::PasswordChanged {} => return Ok(()),
     };
     change.write(tx, id, at).await
+}
+
+/// The address and the name go, and the address where it was invited: those invitations whose keys
+/// were destroyed.
+async fn erased(tx: &mut PgConnection, id: Uuid, at: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE project_invitations i SET email = NULL FROM vault.subject_keys k
+         WHERE i.email IS NOT NULL AND k.subject_id = i.id AND k.erased_at IS NOT NULL",
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE users SET email = NULL, name = NULL, deactivated = true, updated_at = $2
+         WHERE id = $1",
+        id,
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// A display name, or that there is none any more.

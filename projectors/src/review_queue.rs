@@ -8,7 +8,7 @@ use crate::{
     projector::{ProjectionError, Projector, unreadable},
 };
 use domain::{
-    ItemType, Personal, Review, Submission,
+    ItemType, Personal, Review, Submission, User,
     review::{Decision, ReviewEvent},
     submission::SubmissionEvent,
 };
@@ -50,6 +50,8 @@ impl Projector for ReviewQueue {
                     event.decode::<Submission>().map_err(unreadable(event))?,
                 )
                 .await?;
+            } else if event.is::<User>() && event.event_type == "UserErased" {
+                erased(tx, id).await?;
             } else if event.is::<Review>() {
                 review(
                     tx,
@@ -122,6 +124,7 @@ async fn item(
         SubmissionEvent::SubmissionEdited {
             title: Some(title), ..
         } => retitled(tx, id, title.into_value()).await,
+        SubmissionEvent::SubmissionErased {} => retitled(tx, id, None).await,
         SubmissionEvent::SubmissionSubmitted { round } => {
             handed_in(tx, id, number(round), at).await
         }
@@ -247,6 +250,32 @@ async fn retitled(
         "UPDATE review_queue SET title = $2 WHERE item_id = $1",
         id,
         title,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The names of the person's files go, and what they said and what was said to them.
+async fn erased(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "WITH items AS (
+             SELECT item_id FROM review_queue WHERE submitter_id = $1
+         ), named AS (
+             UPDATE review_queue SET title = NULL
+             WHERE submitter_id = $1 AND item_type <> 'raw_text'
+         ), told AS (
+             UPDATE review_rounds SET feedback = NULL
+             WHERE feedback IS NOT NULL
+               AND (reviewer_id = $1 OR item_id IN (SELECT item_id FROM items))
+         ), retold AS (
+             UPDATE review_reversals SET feedback = NULL
+             WHERE feedback IS NOT NULL
+               AND (reviewer_id = $1 OR item_id IN (SELECT item_id FROM items))
+         )
+         UPDATE review_comments SET text = NULL
+         WHERE text IS NOT NULL AND (author_id = $1 OR item_id IN (SELECT item_id FROM items))",
+        id,
     )
     .execute(tx)
     .await?;

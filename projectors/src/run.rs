@@ -32,7 +32,7 @@ pub struct Settings {
     pub connect: PgConnectOptions,
     /// Opens a subscription to the events after a position.
     pub subscribe: Arc<dyn Fn(i64) -> Subscription + Send + Sync>,
-    /// Where events are read for what is made anew.
+    /// Where events are read again: for what is made anew, and for what an erasure touches.
     pub log: Log,
     /// Where new positions are announced.
     pub heads: Heads,
@@ -66,7 +66,10 @@ pub async fn run(
     tasks.spawn(keep_going(Submissions, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(ReviewQueue, settings.clone(), shutdown.clone()));
     tasks.spawn(keep_going(Analytics, settings.clone(), shutdown.clone()));
-    tasks.spawn(keep_going(History, settings.clone(), shutdown.clone()));
+    let history = History {
+        log: settings.log.clone(),
+    };
+    tasks.spawn(keep_going(history, settings.clone(), shutdown.clone()));
     let search = Search {
         storage: settings.storage.clone(),
     };

@@ -6,7 +6,7 @@
 
 use crate::projector::{ProjectionError, Projector, unreadable};
 use domain::{
-    Personal, Review, Submission,
+    Personal, Review, Submission, User,
     review::{Decision, ReviewEvent},
     submission::{ContentRef, SubmissionEvent},
 };
@@ -48,6 +48,8 @@ impl Projector for Search {
             if event.is::<Submission>() {
                 let event = event.decode::<Submission>().map_err(unreadable(event))?;
                 self.item(tx, seen, event).await?;
+            } else if event.is::<User>() && event.event_type == "UserErased" {
+                erased_owner(tx, seen.id).await?;
             } else if event.is::<Review>() {
                 let event = event.decode::<Review>().map_err(unreadable(event))?;
                 review(tx, seen, event).await?;
@@ -120,6 +122,7 @@ impl Search {
             | SubmissionEvent::ChangesRequested { round, .. } => back(tx, seen, round).await?,
             SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await?,
             SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await?,
+            SubmissionEvent::SubmissionErased {} => erased(tx, seen).await?,
             SubmissionEvent::SubmissionApproved { .. }
             | SubmissionEvent::SubmissionRejected { .. }
             | SubmissionEvent::AudioMeasured { .. }
@@ -246,6 +249,34 @@ async fn set_deleted(tx: &mut PgConnection, seen: Seen, deleted: bool) -> Result
         seen.id,
         seen.version,
         deleted,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Nothing of the item is found any more.
+async fn erased(tx: &mut PgConnection, seen: Seen) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE search SET deleted = true, name = '', body = '', version = $2
+         WHERE item_id = $1 AND version < $2",
+        seen.id,
+        seen.version,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The names of a person's files are found no more; what a text is called is the item's own. Which
+/// is which stands in the type of the first event, in clear.
+async fn erased_owner(tx: &mut PgConnection, owner_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE search s SET name = '' WHERE owner_id = $1 AND EXISTS (
+             SELECT 1 FROM events e
+             WHERE e.aggregate_type = 'submission' AND e.aggregate_id = s.item_id::text
+               AND e.sequence = 1 AND e.event_type <> 'RawTextCreated')",
+        owner_id,
     )
     .execute(tx)
     .await?;

@@ -41,6 +41,8 @@ reads! {
     Items = ["submissions"];
     /// Figures.
     Figures = ["analytics"];
+    /// All that is held on a person.
+    Everything = ["submissions", "review_queue", "history"];
     /// Histories, and the items that decide who may read them.
     Histories = ["history", "submissions"];
 }

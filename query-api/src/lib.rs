@@ -5,7 +5,9 @@ mod analytics;
 mod answer;
 mod audit;
 mod caller;
+mod erasures;
 mod events;
+mod export;
 mod history;
 mod items;
 mod members;
@@ -19,6 +21,7 @@ mod visible;
 mod written;
 
 pub use audit::{PastTables, Recent, Refill};
+pub use export::{ExportError, export};
 pub use items::Statistics;
 
 use event_store::{EventStore, Log};
@@ -89,6 +92,7 @@ impl QueryApi {
 pub fn routes() -> Routes<QueryApi> {
     Routes::new()
         .route(routes!(users::me))
+        .route(routes!(export::me))
         .route(routes!(users::list))
         .route_at("/users", routes!(users::list))
         .route(routes!(users::one))
@@ -97,6 +101,7 @@ pub fn routes() -> Routes<QueryApi> {
         .route(routes!(projects::one))
         .route(routes!(members::list))
         .route(routes!(members::invitations))
+        .route(routes!(erasures::list))
         .merge(items::routes())
         .merge(review_queue::routes())
         .route(routes!(history::of_item))

@@ -9,6 +9,8 @@ mod part;
 mod projections;
 mod seed;
 mod up;
+mod users;
+mod vault;
 
 use anyhow::Result;
 use runtime::config::Config;
@@ -26,6 +28,8 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::Processors { only } => part::run(config, part::Which::Processors(only)).await,
         Action::Migrate { down } => migrate::run(config, down).await,
         Action::Admin(AdminAction::Create { email }) => admin::create(config, &email).await,
+        Action::Users(action) => users::run(config, action).await,
+        Action::Vault(action) => vault::run(config, action).await,
         Action::DeadLetters(action) => dead_letters::run(config, action).await,
         Action::Events(action) => events::run(config, action).await,
         Action::Audit(action) => audit::run(config, action).await,

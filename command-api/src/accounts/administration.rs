@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(10);
 const ASKED: u32 = 500;
 
 /// 409 for a super admin who would lock themselves out: another one must do it.
-fn not_oneself(caller: &Caller, user_id: Uuid) -> Result<(), ApiError> {
+pub(super) fn not_oneself(caller: &Caller, user_id: Uuid) -> Result<(), ApiError> {
     if caller.user_id == user_id {
         return Err(ApiError::conflict(
             "OWN_ACCOUNT",

@@ -7,6 +7,9 @@ mod common_passwords;
 mod create_user;
 mod deactivate_user;
 mod email_address;
+mod erase_me;
+mod erase_user;
+mod erasing;
 mod forgot_password;
 mod login;
 mod logout;
@@ -23,6 +26,7 @@ mod verify_email;
 
 pub use create_user::may_sign_in;
 pub(crate) use email_address::email;
+pub use erasing::Account;
 pub use super_admin::SuperAdmin;
 
 use std::time::Duration;
@@ -53,6 +57,9 @@ pub(crate) fn routes() -> Routes<CommandApi> {
         .route_at("/users/{id}", routes!(change_user::handle))
         .route(routes!(deactivate_user::handle))
         .route_at("/users/{id}", routes!(deactivate_user::handle))
+        .route(routes!(erase_me::handle))
+        .route(routes!(erase_user::handle))
+        .route_at("/users/{id}/erase", routes!(erase_user::handle))
 }
 
 /// What an account may do everywhere.

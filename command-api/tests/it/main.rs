@@ -6,6 +6,7 @@ mod administration;
 mod claiming;
 mod dead_letters;
 mod deciding;
+mod erasing;
 mod forms;
 mod house;
 mod invitations;

@@ -89,6 +89,12 @@ impl ProjectMembership {
                 .then_some(ProjectEvent::ProjectRestored {})
                 .into_iter()
                 .collect()),
+            (Self::Created(project), ProjectCommand::RemoveErased { user_id }) => Ok(project
+                .members
+                .contains_key(&user_id)
+                .then_some(ProjectEvent::MemberRemoved { user_id })
+                .into_iter()
+                .collect()),
             (Self::Created(project), command) if !project.deleted => project.decide(command),
             _ => Err(ProjectError::ProjectNotFound),
         }
@@ -98,7 +104,9 @@ impl ProjectMembership {
 impl Project {
     fn decide(&self, command: ProjectCommand) -> Result<Vec<ProjectEvent>, ProjectError> {
         match command {
-            ProjectCommand::Create { .. } | ProjectCommand::Restore => Ok(vec![]),
+            ProjectCommand::Create { .. }
+            | ProjectCommand::Restore
+            | ProjectCommand::RemoveErased { .. } => Ok(vec![]),
             ProjectCommand::Change {
                 name,
                 description,

@@ -81,4 +81,10 @@ pub enum ProjectCommand {
         /// Who.
         user_id: UserId,
     },
+    /// End the membership of an erased person, also of the last admin and in a hidden project:
+    /// nobody has to stay for others' sake, and a super admin can appoint somebody.
+    RemoveErased {
+        /// Who.
+        user_id: UserId,
+    },
 }

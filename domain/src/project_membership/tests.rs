@@ -359,6 +359,18 @@ fn who_is_no_member_cannot_be_changed_removed_or_leave() {
 }
 
 #[test]
+fn an_erased_member_goes_even_as_the_last_admin_and_from_a_hidden_project() {
+    let erase = |user_id| ProjectCommand::RemoveErased { user_id };
+    let removed = Ok(vec![ProjectEvent::MemberRemoved { user_id: MAKER }]);
+    assert_eq!(result(with([]), erase(MAKER)), removed);
+    let hidden = with([ProjectEvent::ProjectDeleted {}]);
+    assert_eq!(result(hidden, erase(MAKER)), removed);
+    assert_eq!(result(with([]), erase(GUEST)), Ok(vec![]));
+    let nowhere = result(vec![], erase(MAKER));
+    assert_eq!(nowhere, Err(ProjectError::ProjectNotFound));
+}
+
+#[test]
 fn the_last_admin_stays_admin_until_there_is_another() {
     let commands = || {
         [

@@ -1,7 +1,7 @@
 //! The review as its rules see it.
 
 use super::{Decision, Pending, ReviewCommand, ReviewError, ReviewEvent, Verdict};
-use crate::{Personal, UserId};
+use crate::{Personal, UserId, personal::between};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -149,7 +149,7 @@ impl Review {
                 }
                 let feedback = feedback
                     .filter(|words| !words.trim().is_empty())
-                    .map(|words| Personal::new(round.submitter_id, words));
+                    .map(|words| Personal::new(between(round.submitter_id, reviewer_id), words));
                 if feedback.is_none() && decision != Decision::Approve {
                     return Err(ReviewError::FeedbackRequired);
                 }
@@ -172,7 +172,7 @@ impl Review {
                     round: round.number,
                     comment_id,
                     author_id,
-                    text: Personal::new(round.submitter_id, text),
+                    text: Personal::new(between(round.submitter_id, author_id), text),
                 });
                 Ok(events)
             }

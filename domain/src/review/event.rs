@@ -25,7 +25,7 @@ pub struct Verdict {
     pub decision: Decision,
     /// By whom.
     pub reviewer_id: UserId,
-    /// With which words; sealed under the owner's key.
+    /// With which words; sealed under the key of the two.
     pub feedback: Option<Personal<String>>,
 }
 
@@ -68,7 +68,7 @@ pub enum ReviewEvent {
         comment_id: Uuid,
         /// Who.
         author_id: UserId,
-        /// What; sealed under the owner's key.
+        /// What; sealed under the key of the two.
         text: Personal<String>,
     },
     /// A reviewer decided.
@@ -79,7 +79,7 @@ pub enum ReviewEvent {
         decision: Decision,
         /// Who.
         reviewer_id: UserId,
-        /// With which words; sealed under the owner's key.
+        /// With which words; sealed under the key of the two.
         feedback: Option<Personal<String>>,
     },
     /// The decision was taken back: the same round waits again, unclaimed.

@@ -4,7 +4,7 @@ mod claims;
 mod reopening;
 
 use super::{CLAIM_DURATION, Decision, Pending, Review, ReviewCommand, ReviewError, ReviewEvent};
-use crate::{ItemType, Personal};
+use crate::{ItemType, Personal, personal::between};
 use cqrs_es::test::TestFramework;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -108,7 +108,7 @@ fn decided(round: u32, decision: Decision, feedback: Option<&str>) -> ReviewEven
         round,
         decision,
         reviewer_id: REVIEWER,
-        feedback: feedback.map(|words| Personal::new(OWNER, words.into())),
+        feedback: feedback.map(|words| Personal::new(between(OWNER, REVIEWER), words.into())),
     }
 }
 
@@ -136,7 +136,7 @@ fn commented(round: u32) -> ReviewEvent {
         round,
         comment_id: COMMENT,
         author_id: REVIEWER,
-        text: Personal::new(OWNER, "Look again.".into()),
+        text: Personal::new(between(OWNER, REVIEWER), "Look again.".into()),
     }
 }
 

@@ -25,6 +25,10 @@ pub enum Submission {
 
 /// What rules and permission checks read of an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, of which any may hold together"
+)]
 pub struct Item {
     /// What it is.
     pub item_type: ItemType,
@@ -42,6 +46,8 @@ pub struct Item {
     pub as_decided: bool,
     /// Whether it is hidden.
     pub deleted: bool,
+    /// Whether it was erased with its owner.
+    pub erased: bool,
     /// What was said about it.
     pub description: Description,
     /// Its title, if it is a raw text.
@@ -114,8 +120,25 @@ impl Submission {
     fn decide(&self, command: SubmissionCommand) -> Result<Vec<SubmissionEvent>, SubmissionError> {
         match self {
             Self::Uncreated => create(command).ok_or(SubmissionError::ItemNotFound),
+            Self::Created(item) if item.erased => gone(&command),
             Self::Created(item) => item.decide(command),
         }
+    }
+}
+
+/// What an erased item answers: what the background found out comes too late, and nobody else may
+/// know that it was there.
+const fn gone(command: &SubmissionCommand) -> Result<Vec<SubmissionEvent>, SubmissionError> {
+    match command {
+        SubmissionCommand::UploadDocument { .. }
+        | SubmissionCommand::UploadVoiceSample { .. }
+        | SubmissionCommand::CreateRawText { .. } => Err(SubmissionError::AlreadyCreated),
+        SubmissionCommand::RecordOutcome { .. }
+        | SubmissionCommand::RecordAudio { .. }
+        | SubmissionCommand::RecordProcessing { .. }
+        | SubmissionCommand::Delete
+        | SubmissionCommand::Erase => Ok(vec![]),
+        _ => Err(SubmissionError::ItemNotFound),
     }
 }
 
@@ -148,6 +171,10 @@ impl Item {
                     .flatten()
                     .into_iter()
                     .collect())
+            }
+            SubmissionCommand::Erase => {
+                let erased = SubmissionEvent::SubmissionErased {};
+                Ok((self.rounds == 0).then_some(erased).into_iter().collect())
             }
             SubmissionCommand::Restore if self.deleted => {
                 Ok(vec![SubmissionEvent::SubmissionRestored {}])
@@ -256,6 +283,12 @@ impl Item {
                 self.as_decided = false;
             }
             SubmissionEvent::SubmissionRestored {} => self.deleted = false,
+            SubmissionEvent::SubmissionErased {} => {
+                self.deleted = true;
+                self.erased = true;
+                self.title = None;
+                self.description = Description::default();
+            }
             SubmissionEvent::AudioMeasured { .. } => self.measured = true,
             SubmissionEvent::ProcessingRequested { run_id, .. } => {
                 self.processing = Processing::Open(run_id);

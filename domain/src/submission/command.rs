@@ -86,6 +86,8 @@ pub enum SubmissionCommand {
     Delete,
     /// Bring it back.
     Restore,
+    /// Erase it with its owner; what was ever handed in stays.
+    Erase,
     /// Ask for recognition or transcription.
     RequestProcessing {
         /// The run to be.

@@ -136,6 +136,7 @@ const fn draft(
         reopened: 0,
         as_decided: false,
         deleted: false,
+        erased: false,
         description,
         title,
         processing: Processing::Never,

@@ -85,7 +85,7 @@ pub enum SubmissionEvent {
         round: u32,
         /// Who decided.
         reviewer_id: UserId,
-        /// What they said; sealed under the owner's key.
+        /// What they said; sealed under the key of the two.
         feedback: Option<Personal<String>>,
     },
     /// A reviewer rejected it.
@@ -94,7 +94,7 @@ pub enum SubmissionEvent {
         round: u32,
         /// Who decided.
         reviewer_id: UserId,
-        /// Why; sealed under the owner's key.
+        /// Why; sealed under the key of the two.
         feedback: Option<Personal<String>>,
     },
     /// A reviewer sent it back to its owner for changes.
@@ -103,7 +103,7 @@ pub enum SubmissionEvent {
         round: u32,
         /// Who decided.
         reviewer_id: UserId,
-        /// What to change; sealed under the owner's key.
+        /// What to change; sealed under the key of the two.
         feedback: Option<Personal<String>>,
     },
     /// The decision of its present round was taken back; it waits again, in the same round.
@@ -119,6 +119,9 @@ pub enum SubmissionEvent {
     SubmissionDeleted {},
     /// Its owner brought it back.
     SubmissionRestored {},
+    /// Its owner was erased before it was ever handed in: the key of its content was destroyed
+    /// together with this append, and it cannot come back.
+    SubmissionErased {},
     /// The recording was measured.
     AudioMeasured {
         /// What it is like.
@@ -225,6 +228,7 @@ impl DomainEvent for SubmissionEvent {
             Self::SubmissionReopened {} => "SubmissionReopened",
             Self::SubmissionDeleted {} => "SubmissionDeleted",
             Self::SubmissionRestored {} => "SubmissionRestored",
+            Self::SubmissionErased {} => "SubmissionErased",
             Self::AudioMeasured { .. } => "AudioMeasured",
             Self::ProcessingRequested { .. } => "ProcessingRequested",
             Self::ProcessingSucceeded { .. } => "ProcessingSucceeded",

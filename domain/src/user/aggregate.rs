@@ -19,6 +19,10 @@ pub enum User {
 
 /// What rules and permission checks read of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, of which any may hold together"
+)]
 pub struct Standing {
     /// The account's id.
     pub user_id: UserId,
@@ -34,6 +38,8 @@ pub struct Standing {
     pub suspended: bool,
     /// Whether it was closed.
     pub deactivated: bool,
+    /// Whether the person was erased.
+    pub erased: bool,
     /// The newest unused reset link.
     pub pending_reset: Option<(Uuid, OffsetDateTime)>,
 }
@@ -42,6 +48,15 @@ impl Standing {
     /// Whether it may sign in and act.
     pub const fn is_active(&self) -> bool {
         self.is_verified && !self.suspended && !self.deactivated
+    }
+
+    fn erase(&mut self) {
+        let subject = self.user_id;
+        self.email = Personal::Erased { subject };
+        self.name = None;
+        self.pending_reset = None;
+        self.deactivated = true;
+        self.erased = true;
     }
 
     #[expect(
@@ -85,6 +100,15 @@ impl User {
         }
     }
 
+    /// A closed account is erased like any other; an erased one stays as it is.
+    fn erased(&self) -> Result<Vec<UserEvent>, UserError> {
+        match self {
+            Self::Unregistered => Err(UserError::UserNotFound),
+            Self::Registered(standing) if standing.erased => Ok(vec![]),
+            Self::Registered(_) => Ok(vec![UserEvent::UserErased {}]),
+        }
+    }
+
     fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
         if let UserCommand::Register {
             user_id,
@@ -106,9 +130,12 @@ impl User {
                 Self::Registered(_) => Err(UserError::AlreadyRegistered),
             };
         }
+        if command == UserCommand::Erase {
+            return self.erased();
+        }
         let standing = self.standing().ok_or(UserError::UserNotFound)?;
         let event = match command {
-            UserCommand::Register { .. } => None,
+            UserCommand::Register { .. } | UserCommand::Erase => None,
             UserCommand::RequestVerification {
                 verification_id,
                 expires_at,
@@ -180,6 +207,7 @@ impl Aggregate for User {
                 is_verified,
                 suspended: false,
                 deactivated: false,
+                erased: false,
                 pending_reset: None,
             });
             return;
@@ -203,6 +231,7 @@ impl Aggregate for User {
             UserEvent::UserSuspended {} => standing.suspended = true,
             UserEvent::UserReinstated {} => standing.suspended = false,
             UserEvent::UserDeactivated {} => standing.deactivated = true,
+            UserEvent::UserErased {} => standing.erase(),
         }
     }
 }

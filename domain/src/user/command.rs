@@ -59,4 +59,6 @@ pub enum UserCommand {
     },
     /// Close it.
     Deactivate,
+    /// Erase the person; a closed account's too.
+    Erase,
 }

@@ -64,6 +64,9 @@ pub enum UserEvent {
     UserReinstated {},
     /// The account was closed; its history stays.
     UserDeactivated {},
+    /// The person was erased: the account is closed for ever, and the keys of what was personal in
+    /// its events were destroyed together with this one's append.
+    UserErased {},
 }
 
 impl DomainEvent for UserEvent {
@@ -80,6 +83,7 @@ impl DomainEvent for UserEvent {
             Self::UserSuspended {} => "UserSuspended",
             Self::UserReinstated {} => "UserReinstated",
             Self::UserDeactivated {} => "UserDeactivated",
+            Self::UserErased {} => "UserErased",
         }
         .into()
     }

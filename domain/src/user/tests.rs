@@ -267,6 +267,40 @@ fn closing_an_account_is_recorded() {
 }
 
 #[test]
+fn erasing_counts_once_and_a_closed_account_can_be_erased() {
+    let erased = || UserEvent::UserErased {};
+    let first = result(vec![registered()], UserCommand::Erase);
+    assert_eq!(first, Ok(vec![erased()]));
+    let closed = vec![registered(), UserEvent::UserDeactivated {}];
+    assert_eq!(result(closed, UserCommand::Erase), Ok(vec![erased()]));
+    let again = result(vec![registered(), erased()], UserCommand::Erase);
+    assert_eq!(again, Ok(vec![]));
+    let nobody = result(vec![], UserCommand::Erase);
+    assert_eq!(nobody, Err(UserError::UserNotFound));
+}
+
+#[test]
+fn an_erased_account_refuses_everything_and_knows_nobody() {
+    let given = || vec![registered(), UserEvent::UserErased {}];
+    for command in all_but_register() {
+        let refused = Err(UserError::UserNotFound);
+        assert_eq!(result(given(), command.clone()), refused, "{command:?}");
+    }
+    assert_eq!(
+        result(given(), register()),
+        Err(UserError::AlreadyRegistered)
+    );
+    let mut user = User::default();
+    for event in given() {
+        user.apply(event);
+    }
+    let User::Registered(standing) = user else {
+        panic!("an erased account is still an account");
+    };
+    assert_eq!((standing.email.get(), standing.name), (None, None));
+}
+
+#[test]
 fn only_a_verified_account_in_good_standing_is_active() {
     let standing_after = |events: Vec<UserEvent>| {
         let mut user = User::default();

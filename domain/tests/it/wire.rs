@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-const USER: [&str; 11] = [
+const USER: [&str; 12] = [
     "EmailVerified",
     "GlobalRoleChanged",
     "PasswordChanged",
@@ -17,6 +17,7 @@ const USER: [&str; 11] = [
     "PasswordResetRequested",
     "ProfileChanged",
     "UserDeactivated",
+    "UserErased",
     "UserRegistered",
     "UserReinstated",
     "UserSuspended",
@@ -35,7 +36,7 @@ const PROJECT: [&str; 11] = [
     "ProjectDeleted",
     "ProjectRestored",
 ];
-const SUBMISSION: [&str; 19] = [
+const SUBMISSION: [&str; 20] = [
     "AudioMeasured",
     "ChangesRequested",
     "DecisionReverted",
@@ -49,6 +50,7 @@ const SUBMISSION: [&str; 19] = [
     "SubmissionApproved",
     "SubmissionDeleted",
     "SubmissionEdited",
+    "SubmissionErased",
     "SubmissionRejected",
     "SubmissionReopened",
     "SubmissionRestored",

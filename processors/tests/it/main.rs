@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod engines;
+mod erasing;
 mod house;
 mod mails;
 mod mutated;

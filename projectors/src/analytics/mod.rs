@@ -159,7 +159,9 @@ impl Items {
             SubmissionEvent::SubmissionReopened {} => {
                 self.change(event, |item| item.status = "draft".into());
             }
-            SubmissionEvent::SubmissionDeleted {} => self.change(event, |item| item.deleted = true),
+            SubmissionEvent::SubmissionDeleted {} | SubmissionEvent::SubmissionErased {} => {
+                self.change(event, |item| item.deleted = true);
+            }
             SubmissionEvent::SubmissionRestored {} => {
                 self.change(event, |item| item.deleted = false);
             }

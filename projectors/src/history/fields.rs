@@ -93,7 +93,7 @@ fn user(event: UserEvent) -> Changes {
         UserEvent::GlobalRoleChanged { global_role } => none.set("global_role", global_role),
         UserEvent::UserSuspended {} => none.set("suspended", true),
         UserEvent::UserReinstated {} => none.set("suspended", false),
-        UserEvent::UserDeactivated {} => none.set("deactivated", true),
+        UserEvent::UserDeactivated {} | UserEvent::UserErased {} => none.set("deactivated", true),
         // What belongs to links and passwords is nobody's to read.
         UserEvent::VerificationRequested { .. }
         | UserEvent::PasswordResetRequested { .. }
@@ -274,7 +274,9 @@ fn submission(event: SubmissionEvent) -> Changes {
             .set("status", "pending_review")
             .set("reviewed_by_id", Value::Null)
             .set("feedback", Value::Null),
-        SubmissionEvent::SubmissionDeleted {} => none.set("deleted", true),
+        SubmissionEvent::SubmissionDeleted {} | SubmissionEvent::SubmissionErased {} => {
+            none.set("deleted", true)
+        }
         SubmissionEvent::SubmissionRestored {} => none.set("deleted", false),
         SubmissionEvent::AudioMeasured { report, .. } => {
             none.set("duration_seconds", report.duration_seconds).set(

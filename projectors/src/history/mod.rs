@@ -3,6 +3,7 @@
 //! they are about. Secrets stand in no event and so in no row.
 
 mod accesses;
+mod erased;
 mod fields;
 mod rows;
 
@@ -11,15 +12,18 @@ use self::{
     fields::{Changes, changes},
 };
 use crate::projector::{ProjectionError, Projector};
-use event_store::RecordedEvent;
+use event_store::{Log, RecordedEvent, erases};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The projector of histories.
-#[derive(Clone, Copy, Debug)]
-pub struct History;
+#[derive(Clone)]
+pub struct History {
+    /// Where histories are read again from after an erasure.
+    pub log: Log,
+}
 
 impl Projector for History {
     const NAME: &'static str = "history";
@@ -31,33 +35,44 @@ impl Projector for History {
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
-        let told = events
-            .iter()
-            .map(|event| Ok((event, told(event)?)))
-            .collect::<Result<Vec<_>, ProjectionError>>()?;
-        let mut resources = rows::load(tx, told.iter().map(|(_, told)| told.about())).await?;
-        let mut touched = BTreeSet::new();
-        let mut entries = Vec::with_capacity(events.len());
-        for (event, told) in told {
-            let id = told.about().to_string();
-            match told {
-                Told::Change(_, changes) => {
-                    let resource = resources
-                        .entry(id.clone())
-                        .or_insert_with(|| Resource::unknown(&event.aggregate_type));
-                    resource.learn(&changes);
-                    touched.insert(id.clone());
-                    entries.push(Entry::of_change(event, id, resource, changes));
-                }
-                Told::Access(access) => {
-                    entries.push(Entry::of_access(event, resources.get(&id), access));
-                }
+        for piece in events.split_inclusive(|event| erases(&event.event_type)) {
+            write(tx, piece).await?;
+            if let Some(event) = piece.last().filter(|event| erases(&event.event_type)) {
+                erased::erase(tx, &self.log, event).await?;
             }
         }
-        rows::write_values(tx, &resources, &touched).await?;
-        rows::write_entries(tx, &entries).await?;
         Ok(())
     }
+}
+
+/// Adds what events say to the histories of their resources.
+async fn write(tx: &mut PgConnection, events: &[RecordedEvent]) -> Result<(), ProjectionError> {
+    let told = events
+        .iter()
+        .map(|event| Ok((event, told(event)?)))
+        .collect::<Result<Vec<_>, ProjectionError>>()?;
+    let mut resources = rows::load(tx, told.iter().map(|(_, told)| told.about())).await?;
+    let mut touched = BTreeSet::new();
+    let mut entries = Vec::with_capacity(events.len());
+    for (event, told) in told {
+        let id = told.about().to_string();
+        match told {
+            Told::Change(_, changes) => {
+                let resource = resources
+                    .entry(id.clone())
+                    .or_insert_with(|| Resource::unknown(&event.aggregate_type));
+                resource.learn(&changes);
+                touched.insert(id.clone());
+                entries.push(Entry::of_change(event, id, resource, changes));
+            }
+            Told::Access(access) => {
+                entries.push(Entry::of_access(event, resources.get(&id), access));
+            }
+        }
+    }
+    rows::write_values(tx, &resources, &touched).await?;
+    rows::write_entries(tx, &entries).await?;
+    Ok(())
 }
 
 /// A thing with a history, as it is after the events so far.

@@ -131,7 +131,7 @@ pub async fn rebuild_named(
     match name {
         Access::NAME => rebuild(&Access, settings, attempt).await,
         Analytics::NAME => rebuild(&Analytics, settings, attempt).await,
-        History::NAME => rebuild(&History, settings, attempt).await,
+        History::NAME => rebuild(&history(settings), settings, attempt).await,
         ReviewQueue::NAME => rebuild(&ReviewQueue, settings, attempt).await,
         Search::NAME => rebuild(&search(settings), settings, attempt).await,
         Submissions::NAME => rebuild(&Submissions, settings, attempt).await,
@@ -148,11 +148,17 @@ pub async fn verify_named(
     match name {
         Access::NAME => verify(&Access, settings, attempt).await,
         Analytics::NAME => verify(&Analytics, settings, attempt).await,
-        History::NAME => verify(&History, settings, attempt).await,
+        History::NAME => verify(&history(settings), settings, attempt).await,
         ReviewQueue::NAME => verify(&ReviewQueue, settings, attempt).await,
         Search::NAME => verify(&search(settings), settings, attempt).await,
         Submissions::NAME => verify(&Submissions, settings, attempt).await,
         _ => Err(RebuildError::Unknown(name.to_owned())),
+    }
+}
+
+fn history(settings: &RebuildSettings) -> History {
+    History {
+        log: settings.log.clone(),
     }
 }
 

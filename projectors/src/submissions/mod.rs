@@ -1,8 +1,9 @@
-//! Every item as it is now: `submissions`. Its status follows the review's decision, not what a
+//! Every item as it is now: `submissions`, `results`, and `erasures` of those whose owner is gone. Its status follows the review's decision, not what a
 //! policy adds to the item's own stream later.
 
 mod created;
 mod edits;
+mod erased;
 mod processing;
 mod rounds;
 
@@ -14,7 +15,7 @@ use self::{
 };
 use crate::projector::{ProjectionError, Projector, unreadable};
 use domain::{
-    Review, Submission,
+    Review, Submission, User,
     review::{Decision, ReviewEvent},
     submission::SubmissionEvent,
 };
@@ -30,7 +31,7 @@ pub struct Submissions;
 impl Projector for Submissions {
     const NAME: &'static str = "submissions";
     const VERSION: i32 = 3;
-    const TABLES: &'static [&'static str] = &["submissions", "results"];
+    const TABLES: &'static [&'static str] = &["submissions", "results", "erasures"];
 
     async fn apply(
         &self,
@@ -44,12 +45,14 @@ impl Projector for Submissions {
                 at: event.recorded_at,
             };
             if event.is::<Submission>() {
-                item(
-                    tx,
-                    seen,
-                    event.decode::<Submission>().map_err(unreadable(event))?,
-                )
-                .await?;
+                let fact = event.decode::<Submission>().map_err(unreadable(event))?;
+                if matches!(fact, SubmissionEvent::SubmissionErased {}) {
+                    erased::item(tx, seen, event.position).await?;
+                } else {
+                    item(tx, seen, fact).await?;
+                }
+            } else if event.is::<User>() && event.event_type == "UserErased" {
+                erased::owner(tx, seen, event.position).await?;
             } else if event.is::<Review>() {
                 review(
                     tx,
@@ -121,6 +124,8 @@ async fn item(
         SubmissionEvent::DecisionReverted { round, .. } => reverted(tx, seen, round).await,
         SubmissionEvent::SubmissionReopened {} => reopened(tx, seen).await,
         SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await,
+        // Told with its position, by which holders of released data look.
+        SubmissionEvent::SubmissionErased {} => Ok(()),
         SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await,
         SubmissionEvent::AudioMeasured { report, waveform } => {
             measured(tx, seen, &report, &waveform.key).await

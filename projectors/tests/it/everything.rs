@@ -1,4 +1,4 @@
-//! A story in which every event of every aggregate happens.
+//! A story in which every event of every aggregate happens but erasures, which `erasing` tells.
 
 use crate::story::{
     BEGIN, DOCUMENT, OWNER, REVIEWER, RUN, Story, TEXT, VOICE, decided, document, joined, opened,

@@ -2,8 +2,8 @@
 
 use crate::everything::everything;
 use crate::story::{
-    BEGIN, DOCUMENT, OWNER, PROJECT, REVIEWER, Story, TEXT, assert_has, decided, document, opened,
-    raw_text, registered, rows, succeeded,
+    BEGIN, DOCUMENT, OWNER, PROJECT, REVIEWER, Story, TEXT, assert_has, decided, document, history,
+    opened, raw_text, registered, rows, succeeded,
 };
 use domain::{
     Personal,
@@ -11,7 +11,6 @@ use domain::{
     submission::{Description, ProcessingKind, SubmissionEvent},
     user::UserEvent,
 };
-use projectors::History;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -26,7 +25,7 @@ async fn changes(pool: &PgPool) -> Vec<Value> {
 #[tokio::test]
 async fn an_entry_says_who_did_what_to_which_item_when() {
     let mut story = Story::default();
-    let pool = story.item(TEXT, raw_text()).shown_by(History).await;
+    let pool = story.item(TEXT, raw_text()).shown_by(history()).await;
     let expected = json!({
         "position": 1, "event_type": "RawTextCreated", "resource_type": "raw_text",
         "resource_id": TEXT, "project_id": PROJECT, "owner_id": OWNER, "actor_user_id": OWNER,
@@ -69,7 +68,7 @@ async fn old_and_new_values_stand_side_by_side_and_only_where_they_differ() {
                 feedback: Some(Personal::new(OWNER, "No".into())),
             },
         );
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     assert_eq!(
         changes(&pool).await[1..],
         [
@@ -104,7 +103,7 @@ async fn a_result_stands_under_the_name_that_the_item_shows_it_by() {
     story
         .item(DOCUMENT, document())
         .item(DOCUMENT, succeeded(ProcessingKind::Ocr, DOCUMENT));
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     let expected = json!({
         "ocr_text": {"old": null, "new": "Dear Sir"},
         "engine": {"old": null, "new": "tesseract 5.3.0"},
@@ -126,7 +125,7 @@ async fn a_comment_is_said_and_changes_no_value() {
         .item(TEXT, raw_text())
         .review(TEXT, commented(1))
         .review(TEXT, commented(2));
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     let said = json!({"comment": {"old": null, "new": "Whose hand?"}});
     assert_eq!(changes(&pool).await[1..], [said.clone(), said]);
 }
@@ -149,14 +148,14 @@ async fn links_and_passwords_leave_no_trace_but_that_something_was_done() {
                 reset_id: Uuid::from_u128(0x005E_C7E7),
             },
         );
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     assert_eq!(changes(&pool).await[1..], [json!({}), json!({})]);
 }
 
 #[tokio::test]
 async fn every_event_has_one_entry() {
     let story = everything();
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     assert_eq!(rows(&pool, "history").await.len(), story.events.len());
 }
 
@@ -171,7 +170,7 @@ async fn the_time_until_which_a_claim_holds_is_written_as_times_are() {
             until: BEGIN,
         },
     );
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     let expected = json!({"claimed_until": {"old": null, "new": "2026-01-15T10:00:00Z"}});
     assert_has(&changes(&pool).await[1], &expected);
 }
@@ -191,7 +190,7 @@ async fn taking_a_decision_back_reads_as_the_change_it_is() {
             },
         )
         .review(TEXT, ReviewEvent::ReviewReopened { round: 1 });
-    let pool = story.shown_by(History).await;
+    let pool = story.shown_by(history()).await;
     let expected = json!({
         "status": {"old": "rejected", "new": "pending_review"},
         "reviewed_by_id": {"old": REVIEWER, "new": null},

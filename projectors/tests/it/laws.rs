@@ -2,10 +2,9 @@
 
 use crate::everything::everything;
 use crate::search::search;
-use crate::story::rows;
+use crate::story::{history, rows};
 use projectors::{
-    Access, Analytics, History, ProjectionError, Projector, ReviewQueue, Submissions, catch_up,
-    checkpoint,
+    Access, Analytics, ProjectionError, Projector, ReviewQueue, Submissions, catch_up, checkpoint,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -43,7 +42,7 @@ async fn apply_all(pool: &PgPool, batch: usize) {
     story.applied(&Submissions, pool, batch).await;
     story.applied(&ReviewQueue, pool, batch).await;
     story.applied(&Analytics, pool, batch).await;
-    story.applied(&History, pool, batch).await;
+    story.applied(&history(), pool, batch).await;
     story.applied(&search().0, pool, batch).await;
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod analytics;
+mod erasing;
 mod everything;
 mod history;
 mod laws;

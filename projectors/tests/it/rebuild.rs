@@ -75,7 +75,7 @@ impl House {
         story.applied(&Submissions, pool, 500).await;
         story.applied(&ReviewQueue, pool, 500).await;
         story.applied(&Analytics, pool, 500).await;
-        story.applied(&History, pool, 500).await;
+        story.applied(&crate::story::history(), pool, 500).await;
         story.applied(&self.search, pool, 500).await;
     }
 

@@ -67,7 +67,11 @@ async fn the_whole_log_is_for_super_admins_alone_and_in_order() {
     let all = lines(&answer.bytes);
     let expected: Vec<i64> = (1..=all.len() as i64).collect();
     assert_eq!(positions(&all), expected);
-    let created = all.last().expect("events");
+    let [.., created, read] = all.as_slice() else {
+        panic!("two events at least");
+    };
+    assert_eq!(read["event_type"], "SensitiveRead", "the look itself");
+    assert_eq!(read["payload"]["operation"], "GET /events");
     assert_eq!(created["event_type"], "RawTextCreated");
     assert_eq!(created["aggregate_id"], json!(item));
     assert_eq!(created["payload"]["title"], "Rain");

@@ -176,10 +176,6 @@ async fn an_item_is_found_only_under_its_own_type_and_while_it_is_there() {
             .0,
         404
     );
-    let past = house
-        .get(&amina, &format!("/submissions/{id}?as_of=1"))
-        .await;
-    assert_eq!(past.refusal(), (400, "INVALID_PARAMETER".into()));
     house.item(&amina, id, SubmissionCommand::Delete).await;
     assert_eq!(
         house

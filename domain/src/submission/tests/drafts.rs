@@ -102,3 +102,30 @@ fn only_a_draft_is_deleted() {
     let pending = result(text_with([FIRST]), SubmissionCommand::Delete);
     assert_eq!(pending, Err(SubmissionError::NotADraft));
 }
+
+#[test]
+fn what_was_never_handed_in_is_erased_once_and_for_ever() {
+    let erased = || SubmissionEvent::SubmissionErased {};
+    let first = result(text_with([]), SubmissionCommand::Erase);
+    assert_eq!(first, Ok(vec![erased()]));
+    let hidden = text_with([SubmissionEvent::SubmissionDeleted {}]);
+    assert_eq!(result(hidden, SubmissionCommand::Erase), Ok(vec![erased()]));
+    for harmless in [SubmissionCommand::Erase, SubmissionCommand::Delete] {
+        assert_eq!(result(text_with([erased()]), harmless), Ok(vec![]));
+    }
+    let others = [commands_to_an_item(), vec![SubmissionCommand::Restore]].concat();
+    for command in others {
+        let refused = result(text_with([erased()]), command.clone());
+        assert_eq!(refused, Err(SubmissionError::ItemNotFound), "{command:?}");
+    }
+}
+
+#[test]
+fn what_was_ever_handed_in_stays_although_its_owner_is_erased() {
+    let submitted = SubmissionEvent::SubmissionSubmitted { round: 1 };
+    let withdrawn = SubmissionEvent::SubmissionWithdrawn { round: 1 };
+    for events in [vec![submitted.clone()], vec![submitted, withdrawn]] {
+        let given = [text_with([]), events].concat();
+        assert_eq!(result(given, SubmissionCommand::Erase), Ok(vec![]));
+    }
+}

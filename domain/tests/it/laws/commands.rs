@@ -71,6 +71,7 @@ pub fn user() -> impl Strategy<Value = UserCommand> {
                 UserCommand::Change { name, global_role, suspended }
             }),
         1 => Just(UserCommand::Deactivate),
+        1 => Just(UserCommand::Erase),
     ]
 }
 
@@ -130,6 +131,7 @@ pub fn project() -> impl Strategy<Value = ProjectCommand> {
         4 => (id(), role()).prop_map(|(user_id, role)| ProjectCommand::ChangeRole { user_id, role }),
         2 => id().prop_map(|user_id| ProjectCommand::RemoveMember { user_id }),
         2 => id().prop_map(|user_id| ProjectCommand::Leave { user_id }),
+        1 => id().prop_map(|user_id| ProjectCommand::RemoveErased { user_id }),
     ]
 }
 
@@ -240,6 +242,7 @@ fn owners() -> impl Strategy<Value = SubmissionCommand> {
         4 => Just(SubmissionCommand::Submit),
         1 => Just(SubmissionCommand::Delete),
         2 => Just(SubmissionCommand::Restore),
+        1 => Just(SubmissionCommand::Erase),
         2 => (id(), any::<bool>()).prop_map(|(run_id, force)| {
             SubmissionCommand::RequestProcessing { run_id, requested_by_id: None, force }
         }),

@@ -1,0 +1,76 @@
+//! What is held on a person, as one archive.
+
+use crate::house::House;
+use domain::review::Decision;
+use serde_json::{Value, json};
+use std::io::{Cursor, Read};
+use zip::ZipArchive;
+
+type Archive = ZipArchive<Cursor<Vec<u8>>>;
+
+fn file(archive: &mut Archive, name: &str) -> Vec<u8> {
+    let mut bytes = vec![];
+    let mut file = archive
+        .by_name(name)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    file.read_to_end(&mut bytes).expect("a whole file");
+    bytes
+}
+
+fn rows(archive: &mut Archive, name: &str) -> Vec<Value> {
+    serde_json::from_slice(&file(archive, name)).expect("a JSON array")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_gets_all_of_their_own_and_nothing_of_others() {
+    let (house, _running) = House::new().await;
+    let (amina, bilal) = (house.person("amina").await, house.person("bilal").await);
+    let project = house.project(&amina, "Letters").await;
+    let role = domain::ProjectRole::Reviewer;
+    house.join(&amina, project, &bilal, role).await;
+    let text = house.raw_text(&amina, project, "A title").await;
+    house.submit(&amina, text).await;
+    house
+        .decide(&bilal, text, Decision::Reject, Some("too short"))
+        .await;
+    let name = "../letter.pdf";
+    let document = house
+        .document(&amina, project, name, b"%PDF-1.4 hers")
+        .await;
+    house.settled().await;
+
+    let answer = house.get(&amina, "/auth/me/export").await;
+    assert_eq!(answer.header("content-type"), Some("application/zip"));
+    let mut archive = ZipArchive::new(Cursor::new(answer.bytes)).expect("an archive");
+    let account: Value =
+        serde_json::from_slice(&file(&mut archive, "account.json")).expect("an object");
+    assert_eq!(account["email"], amina.email);
+    let memberships = rows(&mut archive, "memberships.json");
+    assert_eq!(memberships.len(), 1);
+    assert_eq!(memberships[0]["project"], "Letters");
+    let mut items: Vec<Value> = rows(&mut archive, "items.json")
+        .iter()
+        .map(|item| item["id"].clone())
+        .collect();
+    items.sort_by_key(Value::to_string);
+    let mut expected = vec![json!(text), json!(document)];
+    expected.sort_by_key(Value::to_string);
+    assert_eq!(items, expected);
+    let path = format!("files/{document}/.._letter.pdf");
+    assert_eq!(file(&mut archive, &path), b"%PDF-1.4 hers");
+    let deeds = rows(&mut archive, "history.json");
+    assert!(deeds.len() > 3);
+    assert!(
+        deeds
+            .iter()
+            .all(|deed| deed["actor_user_id"] == json!(amina.id))
+    );
+    assert_eq!(rows(&mut archive, "missing.json"), Vec::<Value>::new());
+
+    let answer = house.get(&bilal, "/auth/me/export").await;
+    let mut archive = ZipArchive::new(Cursor::new(answer.bytes)).expect("an archive");
+    assert_eq!(rows(&mut archive, "items.json"), Vec::<Value>::new());
+    let decisions = rows(&mut archive, "decisions.json");
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(decisions[0]["feedback"], "too short");
+}
