@@ -78,6 +78,30 @@ pub async fn fill(
     Ok(corpus)
 }
 
+/// Fills the audit trail with 1,000,000 entries of 2025, older than any that the service writes.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn fill_trail(connection: &mut PgConnection, projects: [Uuid; 2]) -> Result<()> {
+    let [project, other] = projects;
+    let fill = format!(
+        "INSERT INTO history (position, event_id, event_type, resource_type, resource_id, project_id,
+                              owner_id, actor_user_id, request_id, status, changes, recorded_at, access)
+         SELECT n - 1000001, gen_random_uuid(),
+                (ARRAY['SubmissionSubmitted', 'ReviewClaimed', 'ReviewDecided', 'SubmissionApproved',
+                       'ProcessingSucceeded'])[1 + n % 5],
+                'document', lpad(to_hex(n / 5), 32, '0')::uuid::text,
+                (ARRAY['{project}', '{other}'])[1 + n % 2]::uuid, lpad(to_hex(n % 40), 32, '0')::uuid,
+                lpad(to_hex(n % 100), 32, '0')::uuid, 'request', CASE n % 50 WHEN 0 THEN 'failure' ELSE 'success' END,
+                '{{\"status\": {{\"old\": \"draft\", \"new\": \"pending_review\"}}}}',
+                '2025-01-01'::timestamptz + n * interval '31 s', false
+         FROM generate_series(1, 1000000) n"
+    );
+    connection.execute(fill.as_str()).await?;
+    connection.execute("VACUUM ANALYZE history").await?;
+    Ok(())
+}
+
 struct Item {
     id: Uuid,
     kind: &'static str,

@@ -1,6 +1,6 @@
 //! How long lists take with 100,000 items behind them, at 8 clients that each ask again as soon as
 //! they are answered: the review queue, searches for rare, middling and very common words in English
-//! and Arabic as three roles, and page 1 against page 1,000.
+//! and Arabic as three roles, page 1 against page 1,000, and the audit trail over 1,000,000 entries.
 //!
 //! The items are written straight into the read model's tables, as the projectors would have left them:
 //! nothing is measured but reading. Times are a caller's, from the request to the last byte; beside them
@@ -9,7 +9,10 @@
 //! `cargo run --release -p benches --bin lists -- [items] [requests per figure] [part of a figure's name]`
 
 use anyhow::{Context, Result, bail};
-use benches::{corpus::Corpus, filled::fill};
+use benches::{
+    corpus::Corpus,
+    filled::{fill, fill_trail},
+};
 use e2e::{Answer, Client, Mailbox, Person, super_admin};
 use futures::future::try_join_all;
 use reqwest::Method;
@@ -62,6 +65,8 @@ async fn main() -> Result<()> {
     bench.queue(&people).await?;
     bench.searches(&people, &corpus).await?;
     bench.pages(&people).await?;
+    fill_trail(&mut connection, people.projects).await?;
+    bench.trail(&people).await?;
     connection.close().await?;
     alta.terminate().await?;
     Ok(())
@@ -210,6 +215,29 @@ impl Bench<'_> {
                 )
                 .await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Each look leaves an entry itself, and its caller's next one waits until that shows.
+    async fn trail(&self, people: &People) -> Result<()> {
+        let [project, _] = people.projects;
+        let actor = Uuid::from_u128(7);
+        let filters = [
+            String::new(),
+            "&status=failure".into(),
+            "&action=SubmissionApproved".into(),
+            format!("&actor={actor}"),
+            format!("&project_id={project}"),
+            format!("&project_id={project}&action=SubmissionApproved&actor={actor}"),
+            "&from=2025-06-01&to=2025-06-02".into(),
+            format!("&resource_id={}", Uuid::from_u128(70)),
+        ];
+        for filter in filters {
+            let path = format!("/audit?limit=50{filter}");
+            let what = path.replace(&project.to_string(), "…").replace(&actor.to_string(), "…");
+            self.measure(&format!("GET {what}"), &[(&people.root.client, path)])
+                .await?;
         }
         Ok(())
     }
