@@ -50,7 +50,7 @@ GRANT SELECT ON projection_rebuilds TO alta_query;
 
 -- The tables of a projection in an order of their own, which all that lock them keep.
 CREATE FUNCTION projection_tables_of(name text) RETURNS text[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tables text[] := (SELECT array_agg(t.table_name ORDER BY t.table_name)
                       FROM public.projection_tables t WHERE t.projection = name);
@@ -63,7 +63,7 @@ END $$;
 
 -- What two tables must have in common for one to stand in for the other, indexes apart.
 CREATE FUNCTION projection_shape(shaped regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT concat_ws(E'\n',
         (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),
                                      a.attnotnull, a.attgenerated, a.attstorage,
@@ -77,7 +77,7 @@ $$;
 
 -- Gives `copy` the rights that `live` grants, and no others.
 CREATE FUNCTION projection_grant(live regclass, copy regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     given record;
 BEGIN
@@ -105,7 +105,7 @@ END $$;
 
 -- Throws a copy away.
 CREATE FUNCTION projection_discard(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM public.projection_tables_of(name);
     EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', 'rebuild_' || name);
@@ -113,7 +113,7 @@ END $$;
 
 -- Makes an empty copy without keys and indexes, unless there is one that fits. Whether it was made.
 CREATE FUNCTION projection_stage(name text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tables text[] := public.projection_tables_of(name);
     copies text := 'rebuild_' || name;
@@ -149,7 +149,7 @@ END $$;
 -- Gives the copy the keys, or all indexes, that the live tables have and it lacks, under the same
 -- names; with all of them it is complete, and what the planner goes by is gathered.
 CREATE FUNCTION projection_index(name text, only_keys boolean) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     copies text := 'rebuild_' || name;
     one text;
@@ -183,7 +183,7 @@ END $$;
 -- Puts the copy in the place of the live tables, which are dropped: all in the caller's transaction.
 -- Refuses when the two do not have the same shape and indexes, or when something hangs on the old.
 CREATE FUNCTION projection_swap(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tables text[] := public.projection_tables_of(name);
     copies text := 'rebuild_' || name;

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{atomic_file::AtomicFile, commands::audit::checkpoint};
 
+/// How soon it is looked again whether a log has begun.
+const FIRST: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What checkpoints are made from, and where they go.
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
@@ -47,15 +50,22 @@ pub(crate) fn prepare(config: &Config) -> Result<()> {
 impl Checkpoints {
     /// Writes one now and every so often, until told to stop. What fails is logged and tried again.
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<()> {
-        let mut every = tokio::time::interval(self.every);
         loop {
+            let pause = match self.write().await {
+                // There is none yet, as there was nothing in the log: the first one comes soon.
+                Ok(None) if newest_in(&self.directory, &self.signer)?.is_none() => {
+                    FIRST.min(self.every)
+                }
+                Ok(_) => self.every,
+                Err(error) => {
+                    metrics::counter!("alta_audit_checkpoint_failures_total").increment(1);
+                    tracing::error!("no checkpoint was written: {error:#}");
+                    self.every
+                }
+            };
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                _ = every.tick() => {}
-            }
-            if let Err(error) = self.write().await {
-                metrics::counter!("alta_audit_checkpoint_failures_total").increment(1);
-                tracing::error!("no checkpoint was written: {error:#}");
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -118,11 +118,12 @@ impl World {
 
     /// Keeps the read models up to date.
     pub(crate) fn projectors(&self) -> Result<Part> {
-        let pool = self.pool(Role::Projectors, FEW)?;
+        let log = self.log(self.pool(Role::Projectors, FEW)?);
         let settings = projectors::Settings {
             connect: database::options(&self.places.database, Role::Projectors)?,
-            subscribe: self.subscribe(pool.clone()),
-            log: self.log(pool),
+            subscribe: self.subscribe_to(log.clone()),
+            // The same one, so that what it forgets is forgotten for both.
+            log,
             heads: self.heads.clone(),
             storage: self.storage.clone(),
         };
@@ -335,7 +336,11 @@ impl World {
     }
 
     fn subscribe(&self, pool: PgPool) -> Subscribe {
-        let (log, nats) = (self.log(pool), self.nats.clone());
+        self.subscribe_to(self.log(pool))
+    }
+
+    fn subscribe_to(&self, log: Log) -> Subscribe {
+        let nats = self.nats.clone();
         Arc::new(move |after| Subscription::new(log.clone(), nats.clone(), after))
     }
 }

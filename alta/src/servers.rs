@@ -14,7 +14,6 @@ use crate::{
     data_dir::{self, DataDirLock},
     database,
     preflight::{self, Files},
-    shown,
 };
 
 /// Where the servers are.
@@ -68,10 +67,10 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts the private servers that the configuration leaves us to run. The data directory must
-    /// be ours.
-    pub(crate) async fn start(config: &Config) -> Result<Self> {
-        let (postgres, nats) = tokio::try_join!(postgres(config), nats(config))?;
+    /// Starts the private servers that the configuration leaves us to run, and says `up` of each. The
+    /// data directory must be ours.
+    pub(crate) async fn start(config: &Config, up: fn(&str, &str)) -> Result<Self> {
+        let (postgres, nats) = tokio::try_join!(postgres(config, up), nats(config, up))?;
         let places = Places {
             database: match (&config.database.url, &postgres) {
                 (Some(url), _) => url.clone(),
@@ -126,7 +125,8 @@ impl ForOneCommand {
                 ours: None,
             },
             Some(lock) => {
-                let servers = Servers::start(config).await?;
+                // What the command prints is its outcome alone.
+                let servers = Servers::start(config, |_, _| {}).await?;
                 Self {
                     places: servers.places.clone(),
                     ours: Some((servers, lock)),
@@ -153,12 +153,15 @@ impl ForOneCommand {
     }
 }
 
-async fn postgres(config: &Config) -> Result<Option<Kept<Postgres>>, ServerError> {
+async fn postgres(
+    config: &Config,
+    up: fn(&str, &str),
+) -> Result<Option<Kept<Postgres>>, ServerError> {
     if config.database.url.is_some() {
         return Ok(None);
     }
     let kept = private_postgres(config).await?;
-    shown::part("postgresql", "up, private");
+    up("postgresql", "up, private");
     Ok(Some(kept))
 }
 
@@ -173,7 +176,7 @@ pub(crate) async fn private_postgres(config: &Config) -> Result<Kept<Postgres>, 
     Kept::start(server).await
 }
 
-async fn nats(config: &Config) -> Result<Option<Kept<Nats>>, ServerError> {
+async fn nats(config: &Config, up: fn(&str, &str)) -> Result<Option<Kept<Nats>>, ServerError> {
     if config.nats.address.is_some() {
         return Ok(None);
     }
@@ -184,7 +187,7 @@ async fn nats(config: &Config) -> Result<Option<Kept<Nats>>, ServerError> {
     };
     let server = blocking(move || Nats::prepare(options)).await?;
     let kept = Kept::start(server).await?;
-    shown::part("nats", "up, private");
+    up("nats", "up, private");
     Ok(Some(kept))
 }
 

@@ -2,8 +2,8 @@
 //! answers `()`, never retries, and runs its queries where a crash loses them.
 
 use crate::{
-    Also, Context, DispatchError, FirstAnswerError, Idempotency, IdempotencyKey, RowId, StoreError,
-    Vault,
+    Also, Context, DispatchError, Erase, FirstAnswerError, Idempotency, IdempotencyKey, RowId,
+    StoreError, Vault,
     append::{AppendError, SideRows},
     idempotency,
     notify::{Heads, Wake},
@@ -232,6 +232,11 @@ impl EventStore {
     ) -> Result<Appended<A>, DispatchError<A::Error>> {
         if let Some(idempotency) = &also.idempotency {
             self.remember_answer(idempotency).await?;
+        }
+        // Words that were under way at the moment of an erasure have a key of their own.
+        if let Some(what @ Erase::Person(_)) = also.erase {
+            self.repository.erase_again(what).await?;
+            self.heads.announce_erasure();
         }
         Ok(Appended {
             aggregate,

@@ -33,6 +33,14 @@ pub(crate) async fn erase(tx: &mut PgConnection, what: Erase) -> Result<(), Appe
             subjects
         }
     };
+    // In one order, whoever else is erased at this moment.
+    sqlx::query_scalar!(
+        "SELECT subject_id FROM vault.subject_keys WHERE subject_id = ANY($1)
+         ORDER BY subject_id FOR UPDATE",
+        &subjects,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     sqlx::query!(
         "UPDATE vault.subject_keys SET wrapped_key = NULL, erased_at = clock_timestamp()
          WHERE subject_id = ANY($1) AND wrapped_key IS NOT NULL",
@@ -43,11 +51,12 @@ pub(crate) async fn erase(tx: &mut PgConnection, what: Erase) -> Result<(), Appe
     Ok(())
 }
 
-/// Subjects of invitations to the person's address.
+/// Subjects of invitations to the person's address; that they are, is forgotten in the same statement, so
+/// that none is forgotten and not destroyed.
 async fn invitations(tx: &mut PgConnection, user_id: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        "SELECT a.subject_id FROM email_claims c JOIN address_subjects a USING (address_hmac)
-         WHERE c.user_id = $1",
+        "DELETE FROM address_subjects a USING email_claims c
+         WHERE c.user_id = $1 AND a.address_hmac = c.address_hmac RETURNING a.subject_id",
         user_id,
     )
     .fetch_all(tx)
@@ -90,15 +99,15 @@ async fn beside(tx: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::Error>
     sqlx::query!(
         "WITH address AS (
              DELETE FROM email_claims WHERE user_id = $1 RETURNING address_hmac
-         ), addressed AS (
-             DELETE FROM address_subjects a USING address WHERE a.address_hmac = address.address_hmac
          ), suppressed AS (
              DELETE FROM suppressed_addresses s USING address
              WHERE s.address_hmac = address.address_hmac
          ), secured AS (
              DELETE FROM credentials WHERE user_id = $1
          ), kept AS (
-             DELETE FROM command_log WHERE identity = $2
+             DELETE FROM command_log
+             WHERE identity = $2
+                OR identity IN (SELECT 'address:' || encode(address_hmac, 'hex') FROM address)
          )
          DELETE FROM sessions WHERE user_id = $1",
         user_id,
@@ -147,8 +156,8 @@ impl EventStore {
         Ok(erased)
     }
 
-    /// Which of these objects an item other than `item_id` refers to: content is kept under its own
-    /// digest, so that two items can share it.
+    /// Which of these objects an item other than `item_id` refers to that was not erased: content is kept
+    /// under its own digest, so that two items can share it.
     pub async fn shared_content(
         &self,
         item_id: Uuid,
@@ -159,7 +168,11 @@ impl EventStore {
                CROSS JOIN LATERAL (VALUES ('content_ref'), ('text_ref'), ('result_ref'), ('waveform'),
                                           ('file')) AS f(field)
                CROSS JOIN LATERAL (SELECT e.payload -> e.event_type -> f.field ->> 'key' AS key) r
-               WHERE e.aggregate_type = 'submission' AND e.aggregate_id <> $1 AND r.key = ANY($2)"#,
+               WHERE e.aggregate_type = 'submission' AND e.aggregate_id <> $1 AND r.key = ANY($2)
+                 AND NOT EXISTS (
+                     SELECT 1 FROM events x
+                     WHERE x.aggregate_type = 'submission' AND x.aggregate_id = e.aggregate_id
+                       AND x.event_type = 'SubmissionErased')"#,
             item_id.to_string(),
             keys,
         )

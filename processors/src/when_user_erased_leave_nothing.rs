@@ -8,6 +8,7 @@ use domain::{
     ProjectMembership, Submission, User,
     project_membership::ProjectCommand,
     submission::{ContentRef, StoredFile, SubmissionCommand, SubmissionEvent},
+    user::UserCommand,
 };
 use event_store::{Also, Context, DispatchError, Erase, EventStore, RecordedEvent, StoreError};
 use media::ObjectStorage;
@@ -20,6 +21,8 @@ use uuid::Uuid;
 const CREATIONS: [&str; 3] = ["DocumentUploaded", "VoiceSampleUploaded", "RawTextCreated"];
 /// How memberships begin; by who joins.
 const JOINED: &str = "MemberJoined";
+/// What people say.
+const SAID: [&str; 2] = ["ReviewDecided", "ReviewCommented"];
 
 /// The policy.
 pub(crate) struct Erasures {
@@ -33,6 +36,7 @@ impl Reaction for Erasures {
 
     async fn prepare(&self, events: &[RecordedEvent]) -> Result<(), StoreError> {
         for (user_id, context) in self.concerned(events).await? {
+            self.erase_again(user_id, &context).await?;
             self.end_memberships(user_id, &context).await?;
             for item_id in self.store.streams_of(user_id, &CREATIONS).await? {
                 self.erase(item_id, &context).await?;
@@ -63,7 +67,7 @@ impl Erasures {
             let kind = event.event_type.as_str();
             if event.is::<User>() && kind == "UserErased" {
                 concerned.insert(event.aggregate_id, Context::caused_by(event));
-            } else if (CREATIONS.contains(&kind) || kind == JOINED)
+            } else if (CREATIONS.contains(&kind) || SAID.contains(&kind) || kind == JOINED)
                 && let Some(actor) = event.metadata.actor_user_id
             {
                 began.insert(actor, Context::caused_by(event));
@@ -76,6 +80,19 @@ impl Erasures {
             }
         }
         Ok(concerned)
+    }
+
+    /// Destroys the keys of what was said while the person was erased: everything that stands before
+    /// the erasure in the log is committed by now.
+    async fn erase_again(&self, user_id: Uuid, context: &Context) -> Result<(), StoreError> {
+        let also = Also {
+            erase: Some(Erase::Person(user_id)),
+            ..Also::default()
+        };
+        let done = self
+            .store
+            .execute_with::<User>(user_id, UserCommand::Erase, context, also);
+        answered(user_id, done.await)
     }
 
     async fn end_memberships(&self, user_id: Uuid, context: &Context) -> Result<(), StoreError> {

@@ -273,7 +273,7 @@ async fn erased(tx: &mut PgConnection, seen: Seen) -> Result<(), sqlx::Error> {
 async fn erased_owner(tx: &mut PgConnection, owner_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE search s SET name = '' WHERE owner_id = $1 AND EXISTS (
-             SELECT 1 FROM events e
+             SELECT 1 FROM public.events e
              WHERE e.aggregate_type = 'submission' AND e.aggregate_id = s.item_id::text
                AND e.sequence = 1 AND e.event_type <> 'RawTextCreated')",
         owner_id,

@@ -172,6 +172,7 @@ struct Feed {
     batches: Batches,
     rights: Interval,
     broken: bool,
+    follow: bool,
 }
 
 impl Feed {
@@ -180,12 +181,23 @@ impl Feed {
         let mut rights = interval_at(first, RIGHTS_EVERY);
         rights.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
+            follow: filter.follow,
             batches: Box::pin(api.log.replay_batches(filter)),
             api,
             claims,
             rights,
             broken: false,
         }
+    }
+
+    /// Before its end: for who follows that is none, for who wanted a part of the log it is not whole.
+    fn over(mut self) -> Option<(Result<Bytes, StoreError>, Self)> {
+        if self.follow {
+            return None;
+        }
+        self.broken = true;
+        let words = "the replay was ended before it was whole";
+        Some((Err(StoreError::Messaging(words.into())), self))
     }
 
     /// The next lines. After an error, which cuts the answer off so that its reader notices, nothing.
@@ -196,10 +208,10 @@ impl Feed {
         loop {
             let batch = tokio::select! {
                 biased;
-                () = self.api.closing.cancelled() => return None,
+                () = self.api.closing.cancelled() => return self.over(),
                 _ = self.rights.tick() => {
                     if !self.may_read().await {
-                        return None;
+                        return self.over();
                     }
                     continue;
                 }

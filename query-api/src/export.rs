@@ -4,6 +4,7 @@
 
 use crate::{
     QueryApi,
+    audit::{Reader, Sensitive},
     caller::{Caller, Everything},
 };
 use axum::{
@@ -108,12 +109,16 @@ pub enum ExportError {
 pub(crate) async fn me(
     State(api): State<QueryApi>,
     caller: Caller<Everything>,
+    reader: Reader,
 ) -> Result<Response, ApiError> {
     let turn = AT_ONCE
         .try_acquire()
         .map_err(|_| ApiError::unavailable(5))?;
     let (pieces, taken) = mpsc::channel(AHEAD);
     let person = caller.id();
+    reader
+        .record(&api, person, &Sensitive::thing(person, None))
+        .await?;
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let pipe = io::BufWriter::with_capacity(PIECE, Pipe(pieces.clone()));

@@ -12,7 +12,11 @@ use axum::{
     extract::{OriginalUri, State},
     response::Response,
 };
-use http_kit::{ApiError, Path, Query, paging::Keyset, permissions::Action};
+use http_kit::{
+    ApiError, Path, Query,
+    paging::Keyset,
+    permissions::{Action, Verdict},
+};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use utoipa::{IntoParams, ToSchema};
@@ -67,18 +71,35 @@ pub(crate) async fn list(
     Path(project_id): Path<Uuid>,
     Query(query): Query<MembersQuery>,
 ) -> Result<Response, ApiError> {
-    role_in(&api.pool, &caller, project_id).await?;
+    let role = role_in(&api.pool, &caller, project_id).await?;
+    let managing = caller.verdict(Action::ManageProject, role.as_deref(), false);
+    let manages = managing == Verdict::Allow;
     let limit = query.keyset.limit()?;
     let after = query.keyset.after::<(Time, Uuid)>(&uri)?;
     let rows = match query.as_of.as_deref().map(past::as_of).transpose()? {
         Some(as_of) => {
             let mut then = past::members(&api, project_id, as_of).await?;
-            rows(&mut then, project_id, after, limit).await?
+            let still = still_members(&api, project_id).await?;
+            let mut rows = rows(then.connection(), project_id, after, limit).await?;
+            for gone in rows.iter_mut().filter(|row| !still.contains(&row.user_id)) {
+                gone.email = gone.email.take().filter(|_| manages);
+            }
+            rows
         }
         None => rows(&api.pool, project_id, after, limit).await?,
     };
     let place = |member: &Member| (member.created_at, member.user_id);
     Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |member| member))
+}
+
+/// Whose address the members may see today; that of others is for those who manage the project.
+async fn still_members(api: &QueryApi, project_id: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT user_id FROM project_members WHERE project_id = $1",
+        project_id,
+    )
+    .fetch_all(&api.pool)
+    .await
 }
 
 async fn rows(

@@ -19,7 +19,7 @@ pub(crate) async fn run(config: Config, down: Option<u32>) -> Result<()> {
     let Some(_ours) = data_dir::try_lock(&config.server.data_dir)? else {
         return migrate(&Places::of_running(&config)?.database, down).await;
     };
-    let servers = Servers::start(&config).await?;
+    let servers = Servers::start(&config, shown::part).await?;
     let outcome = migrate(&servers.places.database, down).await;
     servers.stop().await;
     outcome

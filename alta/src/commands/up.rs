@@ -39,7 +39,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let gateway = Gateway::new(World::starting(&config, &metrics)?);
     let web = web(&listener, &gateway)?;
     let started = tokio::select! {
-        started = Servers::start(&config) => started?,
+        started = Servers::start(&config, shown::part) => started?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let outcome = parts(

@@ -79,10 +79,19 @@ async fn the_log_is_proved_beside_the_service_after_it_and_far_from_it() {
     assert_eq!(json(&signed)["hash"], verified["hash"]);
     let key = json(&good(&home, &["audit", "key", "--json"]).await)["public_key"].clone();
     let key = key.as_str().expect("a key").to_owned();
-    let by_itself: Vec<_> = std::fs::read_dir(home.join("checkpoints"))
-        .expect("checkpoints are written")
-        .collect();
-    assert!(!by_itself.is_empty(), "one was written at the start");
+    let by_itself = || {
+        let written = std::fs::read_dir(home.join("checkpoints")).expect("a directory");
+        written.count() > 0
+    };
+    let begun = std::time::Instant::now();
+    while !by_itself() {
+        let waited = begun.elapsed();
+        assert!(
+            waited < std::time::Duration::from_secs(60),
+            "one is written soon"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     assert!(service.terminate().await.expect("it ends").success());
 
     let against = ["audit", "verify", "--checkpoint", &checkpoint, "--json"];

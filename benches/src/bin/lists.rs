@@ -235,7 +235,9 @@ impl Bench<'_> {
         ];
         for filter in filters {
             let path = format!("/audit?limit=50{filter}");
-            let what = path.replace(&project.to_string(), "…").replace(&actor.to_string(), "…");
+            let what = path
+                .replace(&project.to_string(), "…")
+                .replace(&actor.to_string(), "…");
             self.measure(&format!("GET {what}"), &[(&people.root.client, path)])
                 .await?;
         }

@@ -286,6 +286,8 @@ impl Item {
             SubmissionEvent::SubmissionErased {} => {
                 self.deleted = true;
                 self.erased = true;
+                // Whatever runs has nothing left to settle.
+                self.processing = Processing::Settled;
                 self.title = None;
                 self.description = Description::default();
             }

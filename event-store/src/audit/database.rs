@@ -68,10 +68,6 @@ pub async fn verify(
     }
     let from = found.from;
     if let Some(checkpoint) = checkpoint {
-        let noted = match noted {
-            Some(hash) => Some(hash),
-            None => hash_at(&mut view.0, checkpoint.position).await?,
-        };
         let to = found.head;
         checkpoint.holds(&Verified { from, to, hash }, noted)?;
     }
@@ -184,7 +180,8 @@ impl<'c> View<'c> {
     async fn unknown_events(&mut self) -> Result<(), AuditError> {
         let counts = sqlx::query!(
             r#"SELECT (SELECT count(*) FROM events WHERE id <= low_id) AS "there!",
-                      (SELECT count(*) FROM event_log WHERE event_id <= low_id) AS "known!"
+                      (SELECT count(*) FROM event_log WHERE event_id <= low_id AND position >= 1)
+                          AS "known!"
                FROM sequencer_state"#
         )
         .fetch_one(&mut *self.0)
@@ -197,7 +194,8 @@ impl<'c> View<'c> {
                                      (SELECT max(position) FROM event_log) + 1, 1) AS "position!"
                FROM events e
                WHERE e.id <= (SELECT low_id FROM sequencer_state)
-                 AND NOT EXISTS (SELECT 1 FROM event_log l WHERE l.event_id = e.id)
+                 AND NOT EXISTS (SELECT 1 FROM event_log l
+                                 WHERE l.event_id = e.id AND l.position >= 1)
                ORDER BY e.id LIMIT 1"#
         )
         .fetch_optional(&mut *self.0)

@@ -105,6 +105,9 @@ pub enum RebuildError {
     /// The live tables were filled by another version of the code: there is nothing to compare.
     #[error("{0} was filled by another version of the code; it is made anew at the next start")]
     Outdated(&'static str),
+    /// It was told to stop before there was anything to say.
+    #[error("interrupted")]
+    Interrupted,
     /// Events could not be read or applied.
     #[error(transparent)]
     Projection(#[from] ProjectionError),

@@ -83,6 +83,9 @@ pub async fn verify<P: Projector>(
         )
         .await?;
     }
+    if attempt.shutdown.is_cancelled() {
+        return Err(RebuildError::Interrupted);
+    }
     let verified = compare(projector, &mut connection, &settings.log, position).await?;
     connection.close().await?;
     Ok(verified)

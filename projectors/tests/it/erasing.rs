@@ -15,12 +15,13 @@ use event_store::{
     Also, Context, Erase, EventStore, Log, RecordedEvent, StoreSettings, Vault, notify::Heads,
     relay,
 };
+use projectors::rebuild::{Attempt, NAMES, RebuildSettings, rebuild_named, verify_named};
 use projectors::{
     Access, Analytics, History, Projector, ReviewQueue, Search, Submissions, catch_up, checkpoint,
 };
 use runtime::ids::Ids;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use std::time::Duration;
 use test_kit::{TestDatabase, TestNats};
 use time::OffsetDateTime;
@@ -443,6 +444,17 @@ impl World {
         applied(&self.search, &self.database.pool, events, batch).await;
     }
 
+    /// As the projectors' own role, with a vault that has no key in memory.
+    async fn rebuild_settings(&self) -> RebuildSettings {
+        let pool = self.database.another_pool(4).await.expect("a pool");
+        let connect: PgConnectOptions = self.database.url.parse().expect("a URL");
+        RebuildSettings {
+            connect: connect.options([("role", "alta_projectors")]),
+            log: Log::new(pool.clone(), Vault::new(pool, [7; 32])),
+            storage: self.search.storage.clone(),
+        }
+    }
+
     async fn tables(&self) -> Vec<(&'static str, Vec<Value>)> {
         let mut tables = vec![];
         for table in TABLES {
@@ -538,12 +550,15 @@ async fn erased_story(seed: u64) {
     let live = world.tables().await;
     assert_eq!(where_named(&world.database.pool).await, [], "seed {seed}");
 
-    sqlx::query("UPDATE projection_checkpoints SET version = 0")
-        .execute(&world.database.pool)
-        .await
-        .expect("old versions");
-    let all = world.events_after(0).await;
-    world.apply(&all, 100).await;
+    let settings = world.rebuild_settings().await;
+    let attempt = Attempt::of_service(CancellationToken::new());
+    for name in NAMES {
+        let verified = verify_named(name, &settings, &attempt).await;
+        let drift = verified.expect("compared").drift;
+        assert!(drift.is_empty(), "{name}, seed {seed}: {drift:?}");
+        let made = rebuild_named(name, &settings, &attempt).await;
+        made.unwrap_or_else(|error| panic!("{name}, seed {seed}: {error}"));
+    }
     for ((table, live), (_, rebuilt)) in live.into_iter().zip(world.tables().await) {
         assert_eq!(live, rebuilt, "{table}, seed {seed}");
     }

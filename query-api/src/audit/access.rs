@@ -1,6 +1,9 @@
 //! Whether somebody could see a project at some moment, and the event that says why.
 
-use super::past::{self, failed};
+use super::{
+    past::{self, failed},
+    reads::{Reader, Sensitive},
+};
 use crate::{
     QueryApi,
     answer::Answer,
@@ -54,13 +57,15 @@ pub(crate) struct Because {
 
 /// Whether an account could see a project then, and the event that says why.
 ///
-/// An account sees a project while both exist, it may act, and it is a member or a super admin.
+/// An account sees a project while both exist, it may act, and it is a member or a super admin; the
+/// latter is told to super admins alone.
 #[utoipa::path(get, path = "/projects/{id}/access", operation_id = "project_access", tag = "audit",
     params(("id" = Uuid, Path, description = "The project."), AccessQuery),
     responses((status = 200, body = ProjectAccess)))]
 pub(crate) async fn of_project(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
+    reader: Reader,
     Path(project_id): Path<Uuid>,
     Query(query): Query<AccessQuery>,
 ) -> Result<Response, ApiError> {
@@ -76,7 +81,10 @@ pub(crate) async fn of_project(
     ];
     let as_of = as_of.unwrap_or(AsOf::Position(i64::MAX));
     let events = api.log.streams(&streams, as_of).await.map_err(failed)?;
-    let (access, role, because) = told(&events, user_id).map_err(failed)?;
+    let everywhere = caller.is_super_admin();
+    let (access, role, because) = told(&events, user_id, everywhere).map_err(failed)?;
+    let read = Sensitive::of_project(Some(project_id));
+    reader.record(&api, caller.id(), &read).await?;
     Ok(Answer::at(caller.position).json(ProjectAccess {
         project_id,
         user_id,
@@ -90,13 +98,14 @@ pub(crate) async fn of_project(
 fn told(
     events: &[RecordedEvent],
     user_id: Uuid,
+    everywhere: bool,
 ) -> Result<(bool, Option<&'static str>, Option<Because>), StoreError> {
     let (mut project, mut user) = (ProjectMembership::default(), User::default());
     let (mut now, mut because) = ((false, None), None);
     for event in events {
         project = folded(project, event)?;
         user = folded(user, event)?;
-        let then = sees(&project, &user, user_id);
+        let then = sees(&project, &user, user_id, everywhere);
         if then != now {
             now = then;
             because = Some(Because::of(event));
@@ -105,7 +114,13 @@ fn told(
     Ok((now.0, now.1, because))
 }
 
-fn sees(project: &ProjectMembership, user: &User, user_id: Uuid) -> (bool, Option<&'static str>) {
+/// Who administers everything is known to those alone who do so too.
+fn sees(
+    project: &ProjectMembership,
+    user: &User,
+    user_id: Uuid,
+    everywhere: bool,
+) -> (bool, Option<&'static str>) {
     let (ProjectMembership::Created(project), Some(standing)) = (project, user.standing()) else {
         return (false, None);
     };
@@ -113,7 +128,7 @@ fn sees(project: &ProjectMembership, user: &User, user_id: Uuid) -> (bool, Optio
         .members
         .get(&user_id)
         .map(|member| member.role.as_str());
-    let may = standing.global_role == GlobalRole::SuperAdmin || role.is_some();
+    let may = role.is_some() || (everywhere && standing.global_role == GlobalRole::SuperAdmin);
     (may && standing.is_active() && !project.deleted, role)
 }
 

@@ -110,7 +110,7 @@ pub(crate) struct Entry {
 /// The audit trail, newest first: who did, tried or read what, when, from where, by which request.
 ///
 /// Super admins see everything; with a project, its admins all of it, contributors what happened to
-/// their own items, reviewers what happened to items that were handed in. Every look is recorded too.
+/// their own items, reviewers what happened to items that they may read now. Every look is recorded too.
 #[utoipa::path(get, path = "/audit", operation_id = "list_audit", tag = "audit",
     params(Keyset, AuditQuery),
     responses((status = 200, body = [Entry], headers(("Link" = String), ("X-Total-Count" = i64)))))]

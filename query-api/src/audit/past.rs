@@ -9,7 +9,25 @@ use http_kit::ApiError;
 use sqlx::PgConnection;
 use std::{collections::BTreeSet, sync::Arc};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
+
+/// How many pasts are looked at at once in a process: each takes a connection of its own.
+const AT_ONCE: usize = 4;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// A connection that sees the past, and the turn that it takes.
+pub(crate) struct Past {
+    connection: PgConnection,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl Past {
+    /// To ask today's statements of.
+    pub(crate) const fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
 
 /// How many events are fetched at a time.
 const PAGE: usize = 5_000;
@@ -58,7 +76,7 @@ pub(crate) fn asks_for_the_past(query: Option<&str>) -> bool {
 }
 
 /// A connection that sees an item as it was.
-pub(crate) async fn item(api: &QueryApi, id: Uuid, as_of: AsOf) -> Result<PgConnection, ApiError> {
+pub(crate) async fn item(api: &QueryApi, id: Uuid, as_of: AsOf) -> Result<Past, ApiError> {
     let streams = [stream::<Submission>(id), stream::<Review>(id)];
     let events = api.log.streams(&streams, as_of).await.map_err(failed)?;
     tables(api, PastTables::Submissions, events).await
@@ -69,7 +87,7 @@ pub(crate) async fn members(
     api: &QueryApi,
     project_id: Uuid,
     as_of: AsOf,
-) -> Result<PgConnection, ApiError> {
+) -> Result<Past, ApiError> {
     let project = [stream::<ProjectMembership>(project_id)];
     let of_project = api.log.streams(&project, as_of).await.map_err(failed)?;
     let people = of_project.iter().flat_map(people_in);
@@ -97,7 +115,7 @@ pub(crate) async fn queue(
     api: &QueryApi,
     projects: Option<&[Uuid]>,
     as_of: AsOf,
-) -> Result<(PgConnection, OffsetDateTime), ApiError> {
+) -> Result<(Past, OffsetDateTime), ApiError> {
     let positions = sqlx::query_scalar!(
         "SELECT position FROM history
          WHERE ($1::uuid[] IS NULL OR project_id = ANY($1)) AND NOT access
@@ -117,20 +135,24 @@ pub(crate) async fn queue(
     let then = as_of
         .time()
         .or_else(|| events.last().map(|event| event.recorded_at));
-    let connection = tables(api, PastTables::ReviewQueue, events).await?;
-    Ok((connection, then.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
+    let past = tables(api, PastTables::ReviewQueue, events).await?;
+    Ok((past, then.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
 }
 
 async fn tables(
     api: &QueryApi,
     which: PastTables,
     events: Vec<RecordedEvent>,
-) -> Result<PgConnection, ApiError> {
+) -> Result<Past, ApiError> {
+    let turn = TURNS.try_acquire().map_err(|_| ApiError::unavailable(1))?;
     // Taken out of the pool: its tables are to end with it.
     let mut connection = api.audit.pool().acquire().await?.detach();
     let filled = (api.refill)(&mut connection, which, events).await;
     filled.map_err(|why| ApiError::internal(&std::io::Error::other(why)))?;
-    Ok(connection)
+    Ok(Past {
+        connection,
+        _turn: turn,
+    })
 }
 
 pub(crate) fn failed(error: StoreError) -> ApiError {

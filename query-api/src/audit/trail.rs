@@ -83,7 +83,10 @@ pub(super) async fn rows(
         if *handed_in {
             sql.push(
                 " OR EXISTS (SELECT 1 FROM submissions s
-                             WHERE s.id::text = h.resource_id AND s.round > 0)",
+                             WHERE s.id = CASE WHEN h.resource_type IN
+                                 ('document', 'voice_sample', 'raw_text')
+                                 THEN h.resource_id::uuid END
+                               AND s.status <> 'draft' AND NOT s.deleted)",
             );
         }
         sql.push(")");

@@ -120,7 +120,7 @@ async fn show_past(
 ) -> Result<Response, ApiError> {
     may_read(caller, &load(&api.pool, id, caller.id()).await?)?;
     let mut then = past::item(api, id, as_of).await?;
-    let mut item = load(&mut then, id, caller.id()).await?;
+    let mut item = load(then.connection(), id, caller.id()).await?;
     if item.deleted {
         return Err(ApiError::not_found());
     }

@@ -162,7 +162,7 @@ pub(crate) async fn list(
             };
             let (mut then, at) = past::queue(&api, projects.as_deref(), as_of).await?;
             wanted.now = at;
-            waiting(&mut then, &visible, &wanted).await?
+            waiting(then.connection(), &visible, &wanted).await?
         }
         None => waiting(&api.pool, &visible, &wanted).await?,
     };

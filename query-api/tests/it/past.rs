@@ -177,7 +177,13 @@ async fn access_is_told_with_the_event_that_says_why() {
     assert_eq!(at(bilal.id, i64::MAX).await, removed);
     let root = house.super_admin("root").await;
     head(&house).await;
-    assert_eq!(at(root.id, i64::MAX).await.0, json!(true));
+    assert_eq!(
+        at(root.id, i64::MAX).await.0,
+        json!(false),
+        "who is what elsewhere is no matter here"
+    );
+    let path = format!("/projects/{project}/access?user_id={}", root.id);
+    assert_eq!(house.get(&root, &path).await.ok()["access"], json!(true));
     let path = format!("/projects/{project}/access?user_id={}", bilal.id);
     assert_eq!(house.get(&bilal, &path).await.refusal().0, 404);
 }

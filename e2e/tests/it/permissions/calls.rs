@@ -106,6 +106,7 @@ fn body_of(rule: &Rule, project: &str) -> Option<Value> {
         ("POST", "/admin/users" | "/users") => {
             json!({ "email": "not-an-address", "password": e2e::PASSWORD })
         }
+        ("POST", "/auth/me/erase") => json!({ "password": "not mine 12345" }),
         ("PUT", "/admin/users/{id}" | "/users/{id}") => json!({ "name": "Somebody else" }),
         ("POST", "/projects") => json!({ "name": "Mine" }),
         ("PUT", "/projects/{id}") => json!({ "description": "Changed" }),
