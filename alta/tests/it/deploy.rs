@@ -108,7 +108,8 @@ fn emitted() -> BTreeSet<String> {
 
 /// What an expression asks for: all its words but functions, labels, durations and strings.
 fn asked(expression: &str) -> BTreeSet<String> {
-    let aside = Regex::new(r"\{[^}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring)\s*\([^)]*\)");
+    let aside =
+        Regex::new(r"\{[^}]*\}|\[[^\]]*\]|\boffset \w+|\b(by|without|on|ignoring)\s*\([^)]*\)");
     let word = Regex::new(r"[A-Za-z_:][\w:]*").expect("a pattern");
     let bare = aside.expect("a pattern").replace_all(expression, " ");
     word.find_iter(&bare)
