@@ -32,7 +32,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Command => "alta_command",
             Self::Query => "alta_query",

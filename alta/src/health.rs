@@ -14,7 +14,7 @@ use runtime::{clock::Clock, telemetry::Metrics};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::nats;
+use crate::{nats, pools::Pools};
 
 /// Whether requests are to be sent here: set when all is up, taken back when we drain.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,9 @@ async fn answers(database: PgPool) -> bool {
 }
 
 /// `/metrics`.
-pub(crate) fn metrics(metrics: Metrics) -> Routes {
+pub(crate) fn metrics(metrics: Metrics, pools: Pools) -> Routes {
     let render = move || {
+        pools.measure();
         let text = metrics.render();
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
     };

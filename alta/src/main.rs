@@ -14,6 +14,7 @@ mod http;
 mod nats;
 mod parts;
 mod patience;
+mod pools;
 mod preflight;
 mod reader;
 mod servers;

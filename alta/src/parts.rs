@@ -34,6 +34,7 @@ use crate::{
     environment,
     health::{self, Readiness},
     nats,
+    pools::Pools,
     servers::Places,
     supervisor::Part,
 };
@@ -60,6 +61,7 @@ pub(crate) struct World {
     heads: Heads,
     pub(crate) storage: ObjectStorage,
     metrics: Metrics,
+    pools: Pools,
     rate_limits: Arc<OnceLock<Option<RateLimits>>>,
 }
 
@@ -78,6 +80,7 @@ impl World {
             places,
             nats,
             metrics,
+            pools: Pools::default(),
             rate_limits: Arc::default(),
         })
     }
@@ -264,22 +267,22 @@ impl World {
             rate_limits: RateLimits::new(&config.rate_limits, tokens, clock.clone(), None),
             health: health::starting(clock),
             starting: true,
-            ..Self::everywhere(config, metrics)
+            ..Self::everywhere(config, metrics, Pools::default())
         })
     }
 
     fn edge_settings(&self, health: Health) -> EdgeSettings {
         EdgeSettings {
             health,
-            ..Self::everywhere(&self.config, &self.metrics)
+            ..Self::everywhere(&self.config, &self.metrics, self.pools.clone())
         }
     }
 
-    fn everywhere(config: &Config, metrics: &Metrics) -> EdgeSettings {
+    fn everywhere(config: &Config, metrics: &Metrics, pools: Pools) -> EdgeSettings {
         let (clock, ids) = (Clock::system(), Ids::system());
         let limit = config.limits.json_body_bytes;
         EdgeSettings {
-            root: health::metrics(metrics.clone()),
+            root: health::metrics(metrics.clone(), pools),
             ..EdgeSettings::new(&config.server, limit, clock, ids)
         }
     }
@@ -293,6 +296,7 @@ impl World {
             let clock = self.clock.clone();
             let tokens = AccessTokens::new(&self.secret, clock.clone());
             let counts = database::counting_pool(&self.places.database)?;
+            self.pools.watch(Role::Edge, &counts);
             let shared = Some((counts, &self.secret));
             RateLimits::new(&self.config.rate_limits, tokens, clock, shared)
         } else {
@@ -313,7 +317,9 @@ impl World {
     }
 
     pub(crate) fn pool(&self, role: Role, most: u32) -> Result<PgPool> {
-        database::pool(&self.places.database, role, most)
+        let pool = database::pool(&self.places.database, role, most)?;
+        self.pools.watch(role, &pool);
+        Ok(pool)
     }
 
     fn vault(&self, pool: PgPool) -> Vault {

@@ -98,10 +98,9 @@ async fn sign_in(
         )
     {
         let record_id = api.ids.next();
-        let failed = AccessEvent::SignInFailed {
-            user_id,
-            code: refusal.code().to_owned(),
-        };
+        let code = refusal.code().to_owned();
+        metrics::counter!("alta_sign_ins_failed_total", "code" => code.clone()).increment(1);
+        let failed = AccessEvent::SignInFailed { user_id, code };
         let context = Context {
             subject: Some(user_id.unwrap_or(record_id)),
             ..dispatch::context(client, None)

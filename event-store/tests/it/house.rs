@@ -52,8 +52,11 @@ impl Relay {
 
 impl House {
     pub async fn new() -> Self {
-        let database = test_kit::postgres().await;
-        let nats = test_kit::nats().await;
+        Self::on(test_kit::postgres().await, test_kit::nats().await).await
+    }
+
+    /// Over servers that are there already.
+    pub async fn on(database: TestDatabase, nats: TestNats) -> Self {
         let client = async_nats::connect(&nats.url).await.expect("a NATS client");
         let heads = Heads::start(client.clone());
         let pool = database.another_pool(40).await.expect("a pool");

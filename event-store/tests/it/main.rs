@@ -7,5 +7,6 @@ mod house;
 mod numbering;
 mod proving;
 mod replaying;
+mod restoring;
 mod sealing;
 mod subscribing;
