@@ -87,7 +87,7 @@ async fn the_log_is_proved_beside_the_service_after_it_and_far_from_it() {
     while !by_itself() {
         let waited = begun.elapsed();
         assert!(
-            waited < std::time::Duration::from_secs(60),
+            waited < std::time::Duration::from_mins(1),
             "one is written soon"
         );
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
