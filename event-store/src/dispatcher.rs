@@ -5,7 +5,7 @@ use crate::{
     Also, Context, DispatchError, Erase, FirstAnswerError, Idempotency, IdempotencyKey, RowId,
     StoreError, Vault,
     append::{AppendError, SideRows},
-    idempotency,
+    erase, idempotency,
     notify::{Heads, Wake},
     repository::{EventRepository, RepositoryError},
 };
@@ -234,8 +234,9 @@ impl EventStore {
             self.remember_answer(idempotency).await?;
         }
         // Words that were under way at the moment of an erasure have a key of their own.
-        if let Some(what @ Erase::Person(_)) = also.erase {
-            self.repository.erase_again(what).await?;
+        if let Some(Erase::Person(user_id)) = also.erase {
+            let erased = erase::erase_words(self.pool(), user_id).await;
+            erased.map_err(StoreError::from)?;
             self.heads.announce_erasure();
         }
         Ok(Appended {

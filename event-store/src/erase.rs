@@ -3,7 +3,7 @@
 //! decided by whose keys sealed them; the events themselves never change.
 
 use crate::{EventStore, StoreError, append::AppendError};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Whose keys are destroyed.
@@ -33,18 +33,32 @@ pub(crate) async fn erase(tx: &mut PgConnection, what: Erase) -> Result<(), Appe
             subjects
         }
     };
+    Ok(destroy(tx, &subjects).await?)
+}
+
+/// Destroys the keys of what was said while the person was erased. What stands beside the events went
+/// with the erasure itself, and whoever asks for this may not touch it.
+pub(crate) async fn erase_words(pool: &PgPool, user_id: Uuid) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let mut subjects = words(&mut tx, user_id).await?;
+    subjects.push(user_id);
+    destroy(&mut tx, &subjects).await?;
+    tx.commit().await
+}
+
+async fn destroy(tx: &mut PgConnection, subjects: &[Uuid]) -> Result<(), sqlx::Error> {
     // In one order, whoever else is erased at this moment.
     sqlx::query_scalar!(
         "SELECT subject_id FROM vault.subject_keys WHERE subject_id = ANY($1)
          ORDER BY subject_id FOR UPDATE",
-        &subjects,
+        subjects,
     )
     .fetch_all(&mut *tx)
     .await?;
     sqlx::query!(
         "UPDATE vault.subject_keys SET wrapped_key = NULL, erased_at = clock_timestamp()
          WHERE subject_id = ANY($1) AND wrapped_key IS NOT NULL",
-        &subjects,
+        subjects,
     )
     .execute(tx)
     .await?;

@@ -4,7 +4,7 @@
 //! write an e-mail claim or an idempotency row in the same statement.
 
 use crate::{
-    Erase, StoreError, Vault,
+    StoreError, Vault,
     append::{AppendError, AppendedRows, SideRows, append},
     erase,
     upcasters::{upcast, upcasters},
@@ -207,17 +207,6 @@ impl EventRepository {
             }
         }
         Ok(keys)
-    }
-
-    /// Destroys the keys of somebody who was erased before.
-    pub(crate) async fn erase_again(&self, what: Erase) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let erased = erase::erase(&mut tx, what).await;
-        erased.map_err(|error| match error {
-            AppendError::Database(error) => StoreError::from(error),
-            _ => StoreError::Vault("an erasure cannot be repeated"),
-        })?;
-        Ok(tx.commit().await?)
     }
 
     /// Appends; when the connection breaks on the way, once more. Whether the first try was carried
