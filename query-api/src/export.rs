@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use http_kit::ApiError;
 use media::{StoreError, store::ObjectStorage};
 use serde_json::Value;
@@ -131,6 +131,8 @@ pub(crate) async fn me(
         let piece: Option<io::Result<Bytes>> = taken.recv().await;
         Some((piece?, taken))
     });
+    // Whoever compresses may ask again after the end.
+    let pieces = pieces.fuse();
     let headers = [
         (CONTENT_TYPE, "application/zip"),
         (CONTENT_DISPOSITION, "attachment; filename=\"export.zip\""),

@@ -11,7 +11,7 @@ use crate::{CommandApi, answer::Stop};
 
 /// The erasure holds; what others keep of it follows.
 #[derive(ToSchema)]
-#[schema(example = json!({"status": "accepted"}))]
+#[schema(as = ErasureAccepted, example = json!({"status": "accepted"}))]
 #[expect(dead_code, reason = "describes the answer")]
 pub(super) struct Accepted {
     /// `accepted`.

@@ -74,3 +74,14 @@ async fn a_person_gets_all_of_their_own_and_nothing_of_others() {
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0]["feedback"], "too short");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_it_compressed_gets_it_whole() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    house.settled().await;
+    let headers = [("accept-encoding", "gzip")];
+    let answer = house.get_with(&amina, "/auth/me/export", &headers).await;
+    assert_eq!(answer.status.as_u16(), 200);
+    assert!(!answer.bytes.is_empty());
+}
