@@ -9,7 +9,7 @@ use std::fmt::Write;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-/// Rows of the three tables, in PostgreSQL's COPY text format.
+/// Rows of three tables, in PostgreSQL's COPY text format.
 #[derive(Default)]
 struct Rows {
     submissions: String,
@@ -70,7 +70,14 @@ pub async fn fill(
         .execute("SET maintenance_work_mem = '512MB'")
         .await?;
     connection.execute(index.as_str()).await?;
-    for table in ["submissions", "search", "review_queue"] {
+    connection
+        .execute(
+            "INSERT INTO search_lexicon SELECT word, count(*)
+             FROM search, unnest(tsvector_to_array(words)) AS word
+             WHERE word NOT LIKE '@%' GROUP BY word",
+        )
+        .await?;
+    for table in ["submissions", "search", "search_lexicon", "review_queue"] {
         connection
             .execute(format!("VACUUM ANALYZE {table}").as_str())
             .await?;

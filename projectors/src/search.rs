@@ -2,8 +2,11 @@
 //! fetched from the object store: while that is away, search alone stands still.
 //!
 //! It says who may see an item as far as that decides what is searched; whoever shows a hit looks at
-//! the item itself again.
+//! the item itself again. `search_lexicon` counts the items that have each word.
 
+mod lexicon;
+
+use self::lexicon::Lexicon;
 use crate::projector::{ProjectionError, Projector, unreadable};
 use domain::{
     Personal, Review, Submission, User,
@@ -11,6 +14,7 @@ use domain::{
     submission::{ContentRef, SubmissionEvent},
 };
 use event_store::RecordedEvent;
+use futures::TryStreamExt;
 use media::{ObjectStorage, StoreError, words};
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -31,14 +35,15 @@ pub struct Search {
 
 impl Projector for Search {
     const NAME: &'static str = "search";
-    const VERSION: i32 = 1;
-    const TABLES: &'static [&'static str] = &["search"];
+    const VERSION: i32 = 2;
+    const TABLES: &'static [&'static str] = &["search", "search_lexicon"];
 
     async fn apply(
         &self,
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
+        let mut lexicon = Lexicon::default();
         for event in events {
             let seen = Seen {
                 id: event.aggregate_id,
@@ -47,15 +52,15 @@ impl Projector for Search {
             };
             if event.is::<Submission>() {
                 let event = event.decode::<Submission>().map_err(unreadable(event))?;
-                self.item(tx, seen, event).await?;
+                self.item(tx, &mut lexicon, seen, event).await?;
             } else if event.is::<User>() && event.event_type == "UserErased" {
-                erased_owner(tx, seen.id).await?;
+                erased_owner(tx, &mut lexicon, seen.id).await?;
             } else if event.is::<Review>() {
                 let event = event.decode::<Review>().map_err(unreadable(event))?;
                 review(tx, seen, event).await?;
             }
         }
-        Ok(())
+        Ok(lexicon.write(tx).await?)
     }
 }
 
@@ -71,6 +76,7 @@ impl Search {
     async fn item(
         &self,
         tx: &mut PgConnection,
+        lexicon: &mut Lexicon,
         seen: Seen,
         event: SubmissionEvent,
     ) -> Result<(), ProjectionError> {
@@ -86,7 +92,10 @@ impl Search {
                 uploaded_by_id: owner_id,
                 original_filename: name,
                 ..
-            } => created(tx, seen, (project_id, owner_id), of_name(name), vec![]).await?,
+            } => {
+                let whose = (project_id, owner_id);
+                created(tx, lexicon, seen, whose, of_name(name), vec![]).await?;
+            }
             SubmissionEvent::RawTextCreated {
                 project_id,
                 created_by_id: owner_id,
@@ -96,7 +105,8 @@ impl Search {
                 ..
             } => {
                 let body = self.of_text(content, content_ref).await?;
-                created(tx, seen, (project_id, owner_id), of_name(title), body).await?;
+                let whose = (project_id, owner_id);
+                created(tx, lexicon, seen, whose, of_name(title), body).await?;
             }
             SubmissionEvent::SubmissionEdited {
                 description: _,
@@ -106,12 +116,12 @@ impl Search {
             } => {
                 let new = content.is_some() || content_ref.is_some();
                 let body = self.of_text(content, content_ref).await?;
-                changed(tx, seen, title.map(of_name), new.then_some(body)).await?;
+                changed(tx, lexicon, seen, title.map(of_name), new.then_some(body)).await?;
             }
             SubmissionEvent::ProcessingSucceeded { text, text_ref, .. }
             | SubmissionEvent::ResultSelected { text, text_ref, .. } => {
                 let body = self.of_text(text, text_ref).await?;
-                changed(tx, seen, None, Some(body)).await?;
+                changed(tx, lexicon, seen, None, Some(body)).await?;
             }
             SubmissionEvent::SubmissionSubmitted { round }
             | SubmissionEvent::DecisionReverted { round, .. } => {
@@ -120,9 +130,13 @@ impl Search {
             SubmissionEvent::SubmissionReopened {} => handed_in(tx, seen, None).await?,
             SubmissionEvent::SubmissionWithdrawn { round }
             | SubmissionEvent::ChangesRequested { round, .. } => back(tx, seen, round).await?,
-            SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await?,
-            SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await?,
-            SubmissionEvent::SubmissionErased {} => erased(tx, seen).await?,
+            SubmissionEvent::SubmissionDeleted {} => {
+                set_deleted(tx, lexicon, seen, true).await?;
+            }
+            SubmissionEvent::SubmissionRestored {} => {
+                set_deleted(tx, lexicon, seen, false).await?;
+            }
+            SubmissionEvent::SubmissionErased {} => erased(tx, lexicon, seen).await?,
             SubmissionEvent::SubmissionApproved { .. }
             | SubmissionEvent::SubmissionRejected { .. }
             | SubmissionEvent::AudioMeasured { .. }
@@ -198,15 +212,17 @@ fn of_name(name: Personal<String>) -> Vec<String> {
 
 async fn created(
     tx: &mut PgConnection,
+    lexicon: &mut Lexicon,
     seen: Seen,
     (project_id, owner_id): (Uuid, Uuid),
     name: Vec<String>,
     body: Vec<String>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+    let words = sqlx::query_scalar!(
         "INSERT INTO search (item_id, project_id, owner_id, version, created_at, name, body)
          VALUES ($1, $2, $3, $4, $5, array_to_tsvector($6::text[]), array_to_tsvector($7::text[]))
-         ON CONFLICT (item_id) DO NOTHING",
+         ON CONFLICT (item_id) DO NOTHING
+         RETURNING tsvector_to_array(words)",
         seen.id,
         project_id,
         owner_id,
@@ -215,13 +231,15 @@ async fn created(
         &name,
         &body,
     )
-    .execute(tx)
+    .fetch_optional(tx)
     .await?;
+    lexicon.changes(None, words.flatten());
     Ok(())
 }
 
 async fn changed(
     tx: &mut PgConnection,
+    lexicon: &mut Lexicon,
     seen: Seen,
     name: Option<Vec<String>>,
     body: Option<Vec<String>>,
@@ -229,57 +247,89 @@ async fn changed(
     if name.is_none() && body.is_none() {
         return Ok(());
     }
-    sqlx::query!(
-        "UPDATE search SET name = coalesce(array_to_tsvector($3::text[]), name),
-             body = coalesce(array_to_tsvector($4::text[]), body), version = $2
-         WHERE item_id = $1 AND version < $2",
+    let row = sqlx::query!(
+        "UPDATE search s SET name = coalesce(array_to_tsvector($3::text[]), s.name),
+             body = coalesce(array_to_tsvector($4::text[]), s.body), version = $2
+         FROM search old
+         WHERE s.item_id = $1 AND s.version < $2 AND old.item_id = s.item_id
+         RETURNING tsvector_to_array(old.words) AS before, tsvector_to_array(s.words) AS after",
         seen.id,
         seen.version,
         name.as_deref(),
         body.as_deref(),
     )
-    .execute(tx)
+    .fetch_optional(tx)
     .await?;
+    if let Some(row) = row {
+        lexicon.changes(row.before, row.after);
+    }
     Ok(())
 }
 
-async fn set_deleted(tx: &mut PgConnection, seen: Seen, deleted: bool) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE search SET deleted = $3, version = $2 WHERE item_id = $1 AND version < $2",
+async fn set_deleted(
+    tx: &mut PgConnection,
+    lexicon: &mut Lexicon,
+    seen: Seen,
+    deleted: bool,
+) -> Result<(), sqlx::Error> {
+    let row = sqlx::query!(
+        "UPDATE search s SET deleted = $3, version = $2
+         FROM search old
+         WHERE s.item_id = $1 AND s.version < $2 AND old.item_id = s.item_id
+         RETURNING tsvector_to_array(old.words) AS before, tsvector_to_array(s.words) AS after",
         seen.id,
         seen.version,
         deleted,
     )
-    .execute(tx)
+    .fetch_optional(tx)
     .await?;
+    if let Some(row) = row {
+        lexicon.changes(row.before, row.after);
+    }
     Ok(())
 }
 
 /// Nothing of the item is found any more.
-async fn erased(tx: &mut PgConnection, seen: Seen) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE search SET deleted = true, name = '', body = '', version = $2
-         WHERE item_id = $1 AND version < $2",
+async fn erased(
+    tx: &mut PgConnection,
+    lexicon: &mut Lexicon,
+    seen: Seen,
+) -> Result<(), sqlx::Error> {
+    let row = sqlx::query!(
+        "UPDATE search s SET deleted = true, name = '', body = '', version = $2
+         FROM search old
+         WHERE s.item_id = $1 AND s.version < $2 AND old.item_id = s.item_id
+         RETURNING tsvector_to_array(old.words) AS before",
         seen.id,
         seen.version,
     )
-    .execute(tx)
+    .fetch_optional(tx)
     .await?;
+    lexicon.changes(row.and_then(|row| row.before), None);
     Ok(())
 }
 
 /// The names of a person's files are found no more; what a text is called is the item's own. Which
 /// is which stands in the type of the first event, in clear.
-async fn erased_owner(tx: &mut PgConnection, owner_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE search s SET name = '' WHERE owner_id = $1 AND EXISTS (
+async fn erased_owner(
+    tx: &mut PgConnection,
+    lexicon: &mut Lexicon,
+    owner_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    let mut rows = sqlx::query!(
+        "UPDATE search s SET name = ''
+         FROM search old
+         WHERE s.owner_id = $1 AND old.item_id = s.item_id AND EXISTS (
              SELECT 1 FROM public.events e
              WHERE e.aggregate_type = 'submission' AND e.aggregate_id = s.item_id::text
-               AND e.sequence = 1 AND e.event_type <> 'RawTextCreated')",
+               AND e.sequence = 1 AND e.event_type <> 'RawTextCreated')
+         RETURNING tsvector_to_array(old.words) AS before, tsvector_to_array(s.words) AS after",
         owner_id,
     )
-    .execute(tx)
-    .await?;
+    .fetch(tx);
+    while let Some(row) = rows.try_next().await? {
+        lexicon.changes(row.before, row.after);
+    }
     Ok(())
 }
 

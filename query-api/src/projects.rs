@@ -12,7 +12,7 @@ use axum::{
 };
 use http_kit::{ApiError, Path, Query, paging::Keyset, permissions::Action};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -125,7 +125,7 @@ pub(crate) async fn one(
 /// # Errors
 /// 404 for whoever may not know of it, and when there is no such project.
 pub(crate) async fn role_in<R>(
-    pool: &PgPool,
+    from: impl PgExecutor<'_>,
     caller: &Caller<R>,
     project_id: Uuid,
 ) -> Result<Option<String>, ApiError> {
@@ -136,7 +136,7 @@ pub(crate) async fn role_in<R>(
         project_id,
         caller.id(),
     )
-    .fetch_optional(pool)
+    .fetch_optional(from)
     .await?
     .ok_or_else(ApiError::not_found)?;
     caller

@@ -1,11 +1,12 @@
 //! Which projects a caller has a part in, read once before a list, so that the list's own statement
 //! holds nothing but what an index can follow.
 
-use crate::{QueryApi, caller::Caller, projects::role_in};
+use crate::{caller::Caller, projects::role_in};
 use http_kit::{
     ApiError,
     permissions::{Action, Verdict},
 };
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The projects that a list is about.
@@ -46,19 +47,19 @@ impl Visible {
     /// # Errors
     /// 404 for a project that is not there for the caller.
     pub(crate) async fn to<R>(
-        api: &QueryApi,
+        connection: &mut PgConnection,
         caller: &Caller<R>,
         project_id: Option<Uuid>,
     ) -> Result<Self, ApiError> {
         if let Some(project_id) = project_id {
-            let role = role_in(&api.pool, caller, project_id).await?;
+            let role = role_in(connection, caller, project_id).await?;
             let part = Part::of(caller, role.as_deref());
             return Ok(Self::Only(vec![(project_id, part)]));
         }
         if caller.is_super_admin() {
-            return Ok(Self::AllBut(deleted(api).await?));
+            return Ok(Self::AllBut(deleted(connection).await?));
         }
-        let roles = roles(api, caller.id()).await?.into_iter();
+        let roles = roles(connection, caller.id()).await?.into_iter();
         let parts = roles.map(|(id, role)| (id, Part::of(caller, Some(&role))));
         Ok(Self::Only(parts.collect()))
     }
@@ -68,20 +69,20 @@ impl Visible {
     /// # Errors
     /// 404 for a project that is not there for the caller, 403 where they may not.
     pub(crate) async fn allowing<R>(
-        api: &QueryApi,
+        connection: &mut PgConnection,
         caller: &Caller<R>,
         action: Action,
         project_id: Option<Uuid>,
     ) -> Result<Self, ApiError> {
         if let Some(project_id) = project_id {
-            let role = role_in(&api.pool, caller, project_id).await?;
+            let role = role_in(connection, caller, project_id).await?;
             caller.verdict(action, role.as_deref(), true).check()?;
             return Ok(Self::Only(vec![(project_id, Part::All)]));
         }
         if caller.is_super_admin() {
-            return Ok(Self::AllBut(deleted(api).await?));
+            return Ok(Self::AllBut(deleted(connection).await?));
         }
-        let roles = roles(api, caller.id()).await?.into_iter();
+        let roles = roles(connection, caller.id()).await?.into_iter();
         let allowed =
             roles.filter(|(_, role)| caller.verdict(action, Some(role), true) == Verdict::Allow);
         Ok(Self::Only(allowed.map(|(id, _)| (id, Part::All)).collect()))
@@ -105,20 +106,23 @@ impl Visible {
     }
 }
 
-async fn deleted(api: &QueryApi) -> Result<Vec<Uuid>, sqlx::Error> {
+async fn deleted(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!("SELECT id FROM projects WHERE deleted")
-        .fetch_all(&api.pool)
+        .fetch_all(connection)
         .await
 }
 
-async fn roles(api: &QueryApi, caller_id: Uuid) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
+async fn roles(
+    connection: &mut PgConnection,
+    caller_id: Uuid,
+) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT m.project_id, m.role FROM project_members m
          JOIN projects p ON p.id = m.project_id AND NOT p.deleted
          WHERE m.user_id = $1",
         caller_id,
     )
-    .fetch_all(&api.pool)
+    .fetch_all(connection)
     .await?;
     Ok(rows
         .into_iter()

@@ -9,7 +9,7 @@ use projectors::{
 use serde_json::Value;
 use sqlx::PgPool;
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "users",
     "projects",
     "project_members",
@@ -26,6 +26,7 @@ const TABLES: [&str; 16] = [
     "history",
     "history_values",
     "search",
+    "search_lexicon",
 ];
 
 async fn everything_in(pool: &PgPool) -> Vec<(&'static str, Vec<Value>)> {

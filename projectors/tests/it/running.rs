@@ -288,6 +288,7 @@ async fn a_projection_made_anew_equals_the_one_that_grew_live() {
         "analytics_status_counts",
         "history",
         "search",
+        "search_lexicon",
     ];
     let mut live = vec![];
     for table in tables {

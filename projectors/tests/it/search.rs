@@ -130,7 +130,77 @@ async fn erased_words_are_not_there() {
         .item(TEXT, erased)
         .shown_by(search().0)
         .await;
-    assert_eq!(row(&pool, "search").await["words"], "");
+    let row = row(&pool, "search").await;
+    assert_eq!((&row["name"], &row["body"]), (&json!(""), &json!("")));
+    let marks = json!([
+        {"word": format!("#{}", Uuid::nil()), "items": 1},
+        {"word": format!("^{OWNER}"), "items": 1},
+    ]);
+    assert_eq!(json!(rows(&pool, "search_lexicon").await), marks);
+}
+
+/// Words and in how many items they are; marks left out.
+async fn lexicon(pool: &PgPool) -> Vec<(String, i64)> {
+    sqlx::query_as("SELECT word, items FROM search_lexicon WHERE word !~ '^[#^]' ORDER BY word")
+        .fetch_all(pool)
+        .await
+        .expect("words")
+}
+
+#[tokio::test]
+async fn words_are_counted_by_item_and_forgotten_with_the_last_one_that_has_them() {
+    let other = Uuid::from_u128(0x77);
+    let titled = |text: &str| edited(Some(text), Some(""));
+    let mut story = Story::default();
+    story
+        .item(TEXT, raw_text())
+        .item(other, raw_text())
+        .item(TEXT, titled("rain rain"))
+        .item(other, titled("rain wind"));
+    let counted = async |story: &Story| lexicon(&story.shown_by(search().0).await).await;
+    let had = |words: &[(&str, i64)]| -> Vec<(String, i64)> {
+        let words = words.iter();
+        words
+            .map(|(word, items)| ((*word).to_owned(), *items))
+            .collect()
+    };
+    assert_eq!(counted(&story).await, had(&[("rain", 2), ("wind", 1)]));
+    story.item(other, SubmissionEvent::SubmissionDeleted {});
+    assert_eq!(counted(&story).await, had(&[("rain", 1)]));
+    story.item(other, SubmissionEvent::SubmissionRestored {});
+    assert_eq!(counted(&story).await, had(&[("rain", 2), ("wind", 1)]));
+    story.item(TEXT, titled("sun"));
+    assert_eq!(
+        counted(&story).await,
+        had(&[("rain", 1), ("sun", 1), ("wind", 1)])
+    );
+    story.item(other, SubmissionEvent::SubmissionErased {});
+    assert_eq!(counted(&story).await, had(&[("sun", 1)]));
+}
+
+#[tokio::test]
+async fn an_item_is_marked_with_where_and_when_it_stands() {
+    let pool = Story::default()
+        .item(TEXT, raw_text())
+        .shown_by(search().0)
+        .await;
+    for mark in [
+        format!("#{}", crate::story::PROJECT),
+        format!("^{OWNER}"),
+        // 2026-01-15T10:00:00Z is second 1,768,471,200.
+        format!("@0.{}", 1_768_471_200 / 64),
+        format!("@1.{}", 1_768_471_200 / 512),
+        format!("@8.{}", 1_768_471_200_i64 / (1 << 30)),
+    ] {
+        let found: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT item_id FROM search WHERE words @@ quote_literal($1)::tsquery",
+        )
+        .bind(&mark)
+        .fetch_all(&pool)
+        .await
+        .expect("rows");
+        assert_eq!(found, [TEXT], "{mark}");
+    }
 }
 
 #[tokio::test]

@@ -77,7 +77,14 @@ pub(crate) async fn mine(
     caller: Caller<Items>,
     Query(query): Query<DraftsQuery>,
 ) -> Result<Response, ApiError> {
-    let visible = Visible::allowing(&api, &caller, Action::ReadDraft, query.project_id).await?;
+    let mut connection = api.pool.acquire().await?;
+    let visible = Visible::allowing(
+        &mut connection,
+        &caller,
+        Action::ReadDraft,
+        query.project_id,
+    )
+    .await?;
     let (only, all_but) = match &visible {
         Visible::AllBut(deleted) => (None, deleted.clone()),
         Visible::Only(_) => (Some(visible.ids(|_| true)), vec![]),
@@ -94,7 +101,7 @@ pub(crate) async fn mine(
         &all_but,
         MOST,
     )
-    .fetch_all(&api.pool)
+    .fetch_all(&mut *connection)
     .await?;
     let mut answer = Answer::at(caller.position);
     if (rows.len() as i64) < MOST {

@@ -23,6 +23,7 @@ use axum::{
 use http_kit::{ApiError, Query, paging::Keyset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sqlx::{Postgres, pool::PoolConnection};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -192,14 +193,15 @@ pub(crate) async fn submissions(
         language: query.language,
         tag: query.tag.map(|tag| json!([tag])),
     };
-    let visible = Visible::to(&api, &caller, query.project_id).await?;
+    let mut connection = api.pool.acquire().await?;
+    let visible = Visible::to(&mut connection, &caller, query.project_id).await?;
     let places = match asked {
         Asked::InVain => vec![],
         Asked::Nothing | Asked::Words(_) => {
-            places(&api.pool, &api.statistics, &visible, &wanted).await?
+            places(&mut connection, &api.statistics, &visible, &wanted).await?
         }
     };
-    page(&api, &caller, &uri, wanted.limit, places).await
+    page(connection, &caller, &uri, wanted.limit, places).await
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -239,9 +241,10 @@ pub(crate) async fn contributions(
         language: None,
         tag: None,
     };
-    let visible = Visible::to(&api, &caller, query.project_id).await?;
-    let places = places(&api.pool, &api.statistics, &visible, &wanted).await?;
-    page(&api, &caller, &uri, wanted.limit, places).await
+    let mut connection = api.pool.acquire().await?;
+    let visible = Visible::to(&mut connection, &caller, query.project_id).await?;
+    let places = places(&mut connection, &api.statistics, &visible, &wanted).await?;
+    page(connection, &caller, &uri, wanted.limit, places).await
 }
 
 fn after(keyset: &Keyset, uri: &Uri) -> Result<Option<Place>, ApiError> {
@@ -254,7 +257,7 @@ fn after(keyset: &Keyset, uri: &Uri) -> Result<Option<Place>, ApiError> {
 /// The items of these places as they are now. What was hidden from the caller or deleted since, as
 /// another projection may know first, is left out; the next page begins where it would have.
 async fn page<R>(
-    api: &QueryApi,
+    mut connection: PoolConnection<Postgres>,
     caller: &Caller<R>,
     uri: &Uri,
     limit: i64,
@@ -263,7 +266,7 @@ async fn page<R>(
     let place = |(at, id): &Place| (Time(*at), *id);
     let answer = Answer::at(caller.position).turned(uri, limit, &mut places, place);
     let ids: Vec<Uuid> = places.into_iter().map(|(_, id)| id).collect();
-    let rows = load_all(&api.pool, &ids, caller.id()).await?;
+    let rows = load_all(&mut connection, &ids, caller.id()).await?;
     let shown = rows
         .into_iter()
         .filter(|row| !row.deleted && may_read(caller, row).is_ok())

@@ -3,12 +3,14 @@
 pub(crate) mod download;
 pub(crate) mod drafts;
 pub(crate) mod list;
+mod marks;
 mod model;
 pub(crate) mod one;
 mod places;
 pub(crate) mod processing;
 mod results;
 mod row;
+mod sought;
 mod statistics;
 mod text;
 mod waveform;

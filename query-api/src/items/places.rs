@@ -3,30 +3,32 @@
 //! the items reads them afterwards.
 //!
 //! Words are found by their index, and what that costs grows with how many items have them. So where
-//! many have, those of a stretch of time are looked for first, where the places from two indexes meet
-//! before a row is read; and where most have, the items that come first in the list are looked at. The
-//! planner alone would walk from the newest item until enough have the words: it takes words for
-//! independent of one another and of time, and where they are not, it would walk through everything.
-//! Statements are never prepared for later: a plan for any word or project is a bad plan for most.
+//! many have, those of a stretch of time are looked for first, which the index knows too; what does not
+//! fill the page falls to all. A beginning of so many words that the index would have to be read for
+//! each is looked for among the items that come first in the list, if many have it. The planner alone
+//! would walk from the newest item until enough have the words: it takes words for independent of one
+//! another and of time, and where they are not, it would walk through everything.
 
 mod statement;
 
 use self::statement::Statement;
-use super::statistics::{Known, Statistics};
+use super::{
+    marks,
+    sought::Sought,
+    statistics::{Known, Statistics},
+};
 use crate::visible::Visible;
 use media::words::Query;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The share of items that have the words from which on those that come first are looked at: there,
-/// one word costs as much as six matches in the index.
+/// The share of items that have a beginning of many words from which on those that come first are
+/// looked at: there, one word costs as much as six matches in the index.
 const MOST: f64 = 0.04;
 /// How many of these are looked at, for each row of the page.
 const LOOKED_AT: i64 = 25;
-/// Words that are rarer than this, or unknown, are looked for as if they were not.
-const RARE: f64 = 0.01;
 /// How many times as many matches as the page has rows there should be in a stretch of time: not every
 /// match is the caller's to see.
 const SPARE: f64 = 2.5;
@@ -67,7 +69,7 @@ pub(super) struct Wanted {
 /// # Errors
 /// Those of PostgreSQL.
 pub(super) async fn places(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     statistics: &Statistics,
     visible: &Visible,
     wanted: &Wanted,
@@ -76,43 +78,58 @@ pub(super) async fn places(
         return Ok(vec![]);
     }
     let Some(words) = &wanted.words else {
-        return listed(pool, visible, wanted).await;
+        return listed(connection, visible, wanted).await;
     };
-    if wanted.sort == Sort::Created {
-        let known = statistics.known(pool).await?;
-        let share = known.share(words).unwrap_or_default();
-        let full = |found: &[Place]| found.len() as i64 > wanted.limit;
-        if share > MOST {
-            let found = among_the_first(pool, visible, wanted).await?;
-            if full(&found) {
-                return Ok(found);
+    let known = statistics.known(connection).await?;
+    let sought = Sought::look_up(connection, words, visible, wanted, known.items).await?;
+    let Some(sought) = sought else {
+        return Ok(vec![]);
+    };
+    if wanted.sort == Sort::Created
+        && let Some(near) = near(&known, wanted, &sought)
+    {
+        let mut statement = Statement::new(wanted);
+        match near {
+            Near::First => statement.among_the_first(visible, sought.spelled.clone()),
+            Near::Created(times) => {
+                statement.matches(visible, format!("{} & ({times})", sought.spelled));
             }
         }
-        if let Some(end) = end_of_stretch(&known, wanted, share) {
-            let mut statement = Statement::new(wanted);
-            statement.matches_near_or_all(visible, end);
-            return statement.fetch(pool).await;
+        let found = statement.fetch(connection).await?;
+        if found.len() as i64 > wanted.limit {
+            return Ok(found);
         }
     }
     let mut statement = Statement::new(wanted);
-    statement.matches(visible, None);
-    statement.fetch(pool).await
+    statement.matches(visible, sought.spelled);
+    statement.fetch(connection).await
 }
 
-async fn among_the_first(
-    pool: &PgPool,
-    visible: &Visible,
+/// Where a page of what many items have is looked for first.
+enum Near {
+    /// Among the items at the beginning of the list.
+    First,
+    /// Among those created at these times.
+    Created(String),
+}
+
+fn near(known: &Known, wanted: &Wanted, sought: &Sought) -> Option<Near> {
+    if sought.is_vague {
+        return (sought.share > MOST).then_some(Near::First);
+    }
+    let (start, end) = stretch(known, wanted, sought.share)?;
+    let start = start.or(sought.outermost)?;
+    Some(Near::Created(marks::created(start, end)))
+}
+
+/// From when, if not from its beginning, and up to when the list is looked at for a page of words that
+/// this share of items has; `None` where that would be most of what is left.
+fn stretch(
+    known: &Known,
     wanted: &Wanted,
-) -> Result<Vec<Place>, sqlx::Error> {
-    let mut statement = Statement::new(wanted);
-    statement.among_the_first(visible);
-    statement.fetch(pool).await
-}
-
-/// Down to when the list is looked at for a page of words that this share of items has; `None` where
-/// that would be most of what is left.
-fn end_of_stretch(known: &Known, wanted: &Wanted, share: f64) -> Option<OffsetDateTime> {
-    let items = SPARE * (wanted.limit + 1) as f64 / share.max(RARE);
+    share: f64,
+) -> Option<(Option<OffsetDateTime>, OffsetDateTime)> {
+    let items = SPARE * (wanted.limit + 1) as f64 / share;
     let start = wanted.after.map(|(at, _)| at);
     let (start, until) = if wanted.descending {
         (earlier(start, wanted.until), wanted.since)
@@ -123,7 +140,7 @@ fn end_of_stretch(known: &Known, wanted: &Wanted, share: f64) -> Option<OffsetDa
     known.end(start, wanted.descending, items * 2.0)?;
     let end = known.end(start, wanted.descending, items)?;
     let beyond = until.is_some_and(|until| (until > end) == wanted.descending);
-    (!beyond).then_some(end)
+    (!beyond).then_some((start, end))
 }
 
 fn earlier(one: Option<OffsetDateTime>, other: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
@@ -135,7 +152,7 @@ fn later(one: Option<OffsetDateTime>, other: Option<OffsetDateTime>) -> Option<O
 }
 
 async fn listed(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     visible: &Visible,
     wanted: &Wanted,
 ) -> Result<Vec<Place>, sqlx::Error> {
@@ -145,5 +162,5 @@ async fn listed(
     } else {
         statement.walk(|statement| statement.projects(visible));
     }
-    statement.fetch(pool).await
+    statement.fetch(connection).await
 }

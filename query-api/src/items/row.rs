@@ -3,7 +3,7 @@
 use crate::caller::Caller;
 use http_kit::{ApiError, permissions::Action};
 use serde_json::Value;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -91,7 +91,7 @@ const PLANNED_FOR: usize = 10;
 /// # Errors
 /// Those of PostgreSQL.
 pub(crate) async fn load_all(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     ids: &[Uuid],
     caller_id: Uuid,
 ) -> Result<Vec<ItemRow>, sqlx::Error> {
@@ -119,7 +119,7 @@ pub(crate) async fn load_all(
         &asked,
         caller_id,
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     let mut found: HashMap<Uuid, ItemRow> = rows.into_iter().map(|row| (row.id, row)).collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())

@@ -153,9 +153,12 @@ pub(crate) async fn list(
         submitter_id: query.uploaded_by,
         claimed: word("claimed", query.claimed.as_deref(), &["me", "none"])?,
     };
-    let visible = Visible::allowing(&api, &caller, Action::Review, query.project_id).await?;
+    let mut connection = api.pool.acquire().await?;
+    let visible =
+        Visible::allowing(&mut connection, &caller, Action::Review, query.project_id).await?;
     let rows = match as_of {
         Some(as_of) => {
+            drop(connection);
             let projects = match &visible {
                 Visible::AllBut(_) => None,
                 Visible::Only(_) => Some(visible.ids(|_| true)),
@@ -164,7 +167,7 @@ pub(crate) async fn list(
             wanted.now = at;
             waiting(then.connection(), &visible, &wanted).await?
         }
-        None => waiting(&api.pool, &visible, &wanted).await?,
+        None => waiting(&mut *connection, &visible, &wanted).await?,
     };
     let place = |row: &Row| (row.submitted_at, row.item_id);
     let answer = Answer::at(caller.position);

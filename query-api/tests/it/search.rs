@@ -297,6 +297,8 @@ async fn thousands(house: &House, who: &Person, project: Uuid) {
                                         CASE WHEN n > 7990 THEN 'old' ELSE 'new' END])
          FROM generate_series(1, 8000) n",
     ];
+    let count = "INSERT INTO search_lexicon SELECT word, count(*)
+                 FROM search, unnest(tsvector_to_array(words)) AS word GROUP BY word";
     for statement in statements {
         sqlx::query(statement)
             .bind(project)
@@ -305,10 +307,12 @@ async fn thousands(house: &House, who: &Person, project: Uuid) {
             .await
             .expect("rows");
     }
-    sqlx::query("ANALYZE search")
-        .execute(&house.database.pool)
-        .await
-        .expect("statistics");
+    for statement in [count, "ANALYZE search"] {
+        sqlx::query(statement)
+            .execute(&house.database.pool)
+            .await
+            .expect("counts");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

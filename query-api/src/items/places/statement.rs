@@ -2,14 +2,14 @@
 
 use super::{LOOKED_AT, Place, Sort, Wanted};
 use crate::visible::{Part, Visible};
-use media::words::Query;
-use sqlx::{PgPool, Postgres, QueryBuilder};
-use time::OffsetDateTime;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 pub(super) struct Statement<'a> {
     sql: QueryBuilder<'a, Postgres>,
     wanted: &'a Wanted,
+    /// One plan does for whatever the values are.
+    has_one_plan: bool,
 }
 
 impl<'a> Statement<'a> {
@@ -17,16 +17,23 @@ impl<'a> Statement<'a> {
         Self {
             sql: QueryBuilder::new(""),
             wanted,
+            has_one_plan: false,
         }
     }
 
-    pub(super) async fn fetch(mut self, pool: &PgPool) -> Result<Vec<Place>, sqlx::Error> {
-        let query = self.sql.build_query_as().persistent(false);
-        query.fetch_all(pool).await
+    pub(super) async fn fetch(
+        mut self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Place>, sqlx::Error> {
+        let query = self.sql.build_query_as();
+        query
+            .persistent(self.has_one_plan)
+            .fetch_all(connection)
+            .await
     }
 
     /// Those of the first items in the list's order that have the words.
-    pub(super) fn among_the_first(&mut self, visible: &Visible) {
+    pub(super) fn among_the_first(&mut self, visible: &Visible, sought: String) {
         let (at, id) = (self.at(), self.id());
         self.sql.push(format!(
             "SELECT {at}, {id} FROM (SELECT * FROM search v WHERE v.words IS NOT NULL"
@@ -37,50 +44,29 @@ impl<'a> Statement<'a> {
         self.order(at, id, (self.wanted.limit + 1) * LOOKED_AT);
         self.sql.push(") AS v");
         self.item();
-        self.has_words();
+        self.has(sought);
         self.what();
         self.end(at, id);
     }
 
-    /// What has the words no further down the list than the end; where that is no full page, all that
-    /// has them. One statement, because to find out which costs more than to look.
-    pub(super) fn matches_near_or_all(&mut self, visible: &Visible, end: OffsetDateTime) {
-        self.sql.push("WITH near(at, id) AS MATERIALIZED (");
-        self.matches(visible, Some(end));
-        self.sql.push(
-            "), here AS MATERIALIZED (SELECT count(*) AS places FROM near)
-             SELECT at, id FROM (
-               SELECT at, id FROM near WHERE (SELECT places FROM here) > ",
-        );
-        self.sql.push_bind(self.wanted.limit);
-        self.sql.push(" UNION ALL SELECT at, id FROM (");
-        self.matches(visible, None);
-        self.sql
-            .push(") AS everywhere(at, id) WHERE (SELECT places FROM here) <= ");
-        self.sql.push_bind(self.wanted.limit);
-        self.sql.push(") AS either(at, id)");
-        self.end("at", "id");
-    }
-
-    /// What has the words, then sorted: found by the words, whatever the planner thinks of the order
-    /// (`OFFSET 0` keeps it apart).
-    pub(super) fn matches(&mut self, visible: &Visible, end: Option<OffsetDateTime>) {
+    /// What has the words, then sorted: found by the words alone, whatever the planner thinks of other
+    /// indexes and of the order (`OFFSET 0` keeps them apart).
+    pub(super) fn matches(&mut self, visible: &Visible, sought: String) {
         let (at, id) = (self.at(), self.id());
         self.sql.push(format!(
-            "SELECT at, id FROM (SELECT {at}, {id} FROM search v"
+            "SELECT {at}, {id} FROM (SELECT item_id, project_id, owner_id, created_at, handed_in
+                                     FROM search v"
         ));
+        self.has(sought);
+        self.sql.push(" OFFSET 0) AS v");
         self.item();
-        self.has_words();
+        self.sql.push(" WHERE true");
         self.projects(visible);
         self.whose_and_when();
         self.what();
         self.beyond();
-        if let Some(end) = end {
-            let within = if self.wanted.descending { ">=" } else { "<=" };
-            self.clause(&format!(" AND v.created_at {within} "), end);
-        }
-        self.sql.push(" OFFSET 0) AS found(at, id)");
-        self.end("at", "id");
+        self.end(at, id);
+        self.has_one_plan = true;
     }
 
     fn item(&mut self) {
@@ -90,10 +76,13 @@ impl<'a> Statement<'a> {
         }
     }
 
-    fn has_words(&mut self) {
-        let words = self.wanted.words.as_ref().map(Query::to_string);
-        self.sql.push(" WHERE v.words @@ ").push_bind(words);
-        self.sql.push("::text::tsquery");
+    /// The planner is not to see what is sought: it would weigh it anew each time, and find no better
+    /// way than the index.
+    fn has(&mut self, sought: String) {
+        self.sql
+            .push(" WHERE v.words @@ (SELECT ")
+            .push_bind(sought);
+        self.sql.push("::text::tsquery)");
     }
 
     /// Several projects are walked one by one and their walks put together: one walk over all items
