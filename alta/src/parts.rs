@@ -224,7 +224,7 @@ impl World {
         let heads = self.heads.clone();
         let audit = self.pool(Role::Audit, FEW)?;
         let api = QueryApi {
-            pool: self.pool(Role::Query, self.config.database.max_connections)?,
+            pool: self.pool(Role::Query, self.config.database.read_connections)?,
             tokens: AccessTokens::new(&self.secret, self.clock.clone()),
             clock: self.clock.clone(),
             storage: self.storage.clone(),

@@ -214,10 +214,11 @@ fn words() -> Vec<Bad> {
 }
 
 /// A variable that holds a number: the least and the largest that it takes.
-const NUMBERS: [(&str, u64, u64); 28] = [
+const NUMBERS: [(&str, u64, u64); 29] = [
     ("PORT", 0, 65_535),
     ("READ_YOUR_WRITES_TIMEOUT_MS", 0, 60_000),
     ("DATABASE_MAX_CONNECTIONS", 2, 1_000),
+    ("DATABASE_READ_CONNECTIONS", 2, 1_000),
     ("POSTGRES_PORT", 1, 65_535),
     ("SMTP_PORT", 1, 65_535),
     ("RATE_LIMIT_AUTH_PER_MINUTE", 1, 1_000_000),

@@ -5,6 +5,7 @@ use super::{
     vars::{Vars, bad, host_name},
 };
 use crate::secret::SecretString;
+use std::num::NonZero;
 
 /// PostgreSQL.
 #[derive(Clone, Debug)]
@@ -16,6 +17,10 @@ pub struct DatabaseConfig {
     pub named_by: &'static str,
     /// `DATABASE_MAX_CONNECTIONS`: the most that one part of the service opens.
     pub max_connections: u32,
+    /// `DATABASE_READ_CONNECTIONS`: the most that the query API opens for reading. Two for each
+    /// processor and one more where nothing is said: with more of them, reads only get in each
+    /// other's way.
+    pub read_connections: u32,
 }
 
 impl DatabaseConfig {
@@ -36,8 +41,18 @@ impl DatabaseConfig {
             },
             url: whole.or(parts),
             max_connections: vars.number("DATABASE_MAX_CONNECTIONS", 20, 2..=1_000)?,
+            read_connections: vars.number(
+                "DATABASE_READ_CONNECTIONS",
+                two_for_each_processor(),
+                2..=1_000,
+            )?,
         })
     }
+}
+
+fn two_for_each_processor() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    u32::try_from(2 * processors + 1).map_or(1_000, |most| most.clamp(5, 1_000))
 }
 
 fn postgres_url(text: &str) -> Result<SecretString, String> {
