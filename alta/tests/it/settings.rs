@@ -214,7 +214,7 @@ fn words() -> Vec<Bad> {
 }
 
 /// A variable that holds a number: the least and the largest that it takes.
-const NUMBERS: [(&str, u64, u64); 28] = [
+const NUMBERS: [(&str, u64, u64); 29] = [
     ("PORT", 0, 65_535),
     ("READ_YOUR_WRITES_TIMEOUT_MS", 0, 60_000),
     ("DATABASE_MAX_CONNECTIONS", 2, 1_000),
@@ -243,6 +243,7 @@ const NUMBERS: [(&str, u64, u64); 28] = [
     ("JOB_RETRY_DELAY", 0, 3_600),
     ("JOB_OCR_CONCURRENCY", 1, 64),
     ("JOB_TRANSCRIPTION_CONCURRENCY", 1, 64),
+    ("OPENAI_SECONDS_PER_SECOND", 1, 60),
 ];
 
 fn numbers() -> impl Iterator<Item = Bad> {

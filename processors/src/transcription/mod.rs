@@ -64,6 +64,8 @@ pub trait Transcriber: Send + Sync {
 /// longer each time the pause between is.
 const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+/// A try that took longer met more than a moment's fault.
+const MOMENT: Duration = Duration::from_secs(30);
 
 /// What is heard at once.
 #[derive(Debug, Clone, Copy)]
@@ -242,8 +244,11 @@ pub async fn transcribe(
 async fn hear(engine: &dyn Transcriber, piece: Piece<'_>, tries: u32) -> Result<Heard, Fault> {
     let mut tried = 1;
     loop {
-        match engine.hear(piece).await {
-            Err(fault) if fault.code == ErrorCode::EngineUnavailable && tried < tries => {
+        let began = Instant::now();
+        let outcome = engine.hear(piece).await;
+        let again = tried < tries && began.elapsed() < MOMENT;
+        match outcome {
+            Err(fault) if again && fault.code == ErrorCode::EngineUnavailable => {
                 tracing::info!(
                     engine = engine.name(),
                     "a piece is tried again: {}",
