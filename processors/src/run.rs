@@ -125,11 +125,12 @@ pub async fn run(
     }
     let pool = settings.store.pool().clone();
     let clock = &settings.clock;
-    tasks.spawn(sweep::keep_sweeping(
+    tasks.spawn(sweep::keep_sweeping_rows(
         pool.clone(),
         clock.clone(),
         shutdown.clone(),
     ));
+    tasks.spawn(sweep::keep_sweeping_directories(shutdown.clone()));
     tasks.spawn(gauges::report(pool, clock.clone(), shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;

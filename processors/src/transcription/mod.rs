@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use media::{ErrorCode, Fault, Limits, MediaType};
+use media::{ErrorCode, Fault, Limits, MediaType, work::Work};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -197,12 +197,7 @@ pub async fn transcribe(
     if !kind.is_voice() {
         return Err(ErrorCode::UnsupportedType.because("not a recording"));
     }
-    let work = tempfile::Builder::new()
-        .prefix("alta-speech-")
-        .tempdir()
-        .map_err(|error| {
-            ErrorCode::EngineFailed.because(format!("no working directory: {error}"))
-        })?;
+    let work = Work::new()?;
     let tracks = pcm::decode(input, kind, work.path(), limits).await?;
     let duration = tracks.iter().map(Track::seconds).fold(0.0, f64::max);
     let speech = find_speech(&tracks).await?;
