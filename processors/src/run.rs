@@ -3,7 +3,7 @@
 
 use crate::{
     Engines,
-    email::Templates,
+    email::{Authorities, Templates},
     follow::{Source, Subscribe, follow},
     jobs::{Kind, gauges, intake::Intake, sweep, worker::Worker},
     policies::Policies,
@@ -42,6 +42,8 @@ pub struct Settings {
     pub tokens: SignedTokens,
     /// How mails are sent.
     pub mail: MailConfig,
+    /// Who may vouch for the mail server.
+    pub mail_authorities: Authorities,
     /// What links in mails begin with; no trailing slash.
     pub public_url: String,
     /// What mails say.

@@ -183,6 +183,8 @@ fn words() -> Vec<Bad> {
         bad("SMTP_FROM", "nobody"),
         bad("SMTP_FROM", "A, B <a@b.example>"),
         bad("SMTP_TLS", "perhaps"),
+        bad("SMTP_CA_FILE", "/no/such/file").beside(MAIL),
+        bad("SMTP_CA_FILE", "/etc/hostname").beside(MAIL),
         bad("RATE_LIMIT_ENABLED", "perhaps"),
         bad("AUDIT_CHECKPOINT_DIR", "/proc"),
         bad("AUDIT_CHECKPOINT_DIR", "/dev/null/checkpoints"),
