@@ -84,6 +84,13 @@ pub(crate) enum Action {
     /// `alta up` runs or not.
     #[command(subcommand)]
     DeadLetters(DeadLettersAction),
+    /// Look after addresses to which no mail is sent.
+    ///
+    /// Where a server says that there is no such mailbox, nothing is sent there for a week, or for an
+    /// hour where it does not say why it refuses. Works on the configured servers, else on the private
+    /// ones under `ALTA_DATA_DIR`, whether `alta up` runs or not.
+    #[command(subcommand)]
+    Mail(MailAction),
     /// Read the log: one event a line, in JSON, oldest first.
     ///
     /// Works on `DATABASE_URL`, else on the private PostgreSQL under `ALTA_DATA_DIR`, whether `alta up`
@@ -219,6 +226,35 @@ pub(crate) enum DeadLettersAction {
     Discard {
         /// As `list` shows it.
         id: uuid::Uuid,
+    },
+}
+
+/// What can be done about addresses to which no mail is sent.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailAction {
+    /// Show them, newest first: when one refused a mail, and until when nothing is sent there.
+    ///
+    /// Which addresses they are is not known: they are kept as blind indexes, by which a given one is
+    /// found.
+    Suppressed {
+        /// This address alone; nothing is shown where mails are sent to it.
+        email: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+        /// As JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have mails sent to one again. Fails where they are.
+    ///
+    /// What was not sent meanwhile stays unsent.
+    Lift {
+        /// The address.
+        email: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

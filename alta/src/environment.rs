@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail, ensure};
 use media::engine_child::EngineProgram;
-use processors::email::Templates;
+use processors::email::{Authorities, Templates};
 use runtime::{
     clock::Clock,
     config::{Config, environment},
@@ -33,6 +33,7 @@ fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
         "SMTP_FROM cannot be used: it must be an address or Name <address>"
     );
     templates(config)?;
+    authorities(config)?;
     let program = EngineProgram::current(&[])?;
     processors::Engines::chosen(&config.engines, program, &Clock::system())?;
     if let Some(first) = &config.admin.first
@@ -45,6 +46,15 @@ fn as_those_who_use_it(config: &Config) -> anyhow::Result<()> {
         bail!("{variable} cannot be used: it {why}");
     }
     Ok(())
+}
+
+/// Who may vouch for the mail server.
+pub(crate) fn authorities(config: &Config) -> anyhow::Result<Authorities> {
+    let smtp = config.mail.smtp.as_ref();
+    let Some(file) = smtp.and_then(|smtp| smtp.authorities.as_ref()) else {
+        return Ok(Authorities::default());
+    };
+    Authorities::read(file).map_err(|why| anyhow!("SMTP_CA_FILE cannot be used: {why}"))
 }
 
 /// What mails say.

@@ -156,6 +156,7 @@ impl World {
             storage: self.storage.clone(),
             tokens: SignedTokens::new(&self.secret),
             mail: self.config.mail.clone(),
+            mail_authorities: environment::authorities(&self.config)?,
             public_url: self.config.server.public_url.clone(),
             mail_templates: Arc::new(environment::templates(&self.config)?),
             mail_directory: self.config.server.data_dir.join("mail"),

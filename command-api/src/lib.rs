@@ -16,6 +16,7 @@ mod recorded;
 mod refusals;
 mod review;
 mod submissions;
+pub mod suppressed;
 mod sweep;
 
 pub use accounts::{Account, SuperAdmin, may_sign_in};
@@ -38,5 +39,6 @@ pub fn routes() -> Routes<CommandApi> {
         .merge(submissions::routes())
         .merge(review::routes())
         .merge(dead_letters::routes())
+        .merge(suppressed::routes())
         .merge(projections::routes())
 }

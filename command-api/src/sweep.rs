@@ -1,5 +1,6 @@
 //! Clears away what nobody needs any more: sessions that ended, kept answers past their time, files
-//! of uploads that were cut off. Run it every hour or so; several processes may.
+//! of uploads that were cut off, directories of checks that were. Run it every hour or so; several
+//! processes may.
 
 use std::{
     io::ErrorKind,
@@ -30,6 +31,9 @@ impl CommandApi {
     pub async fn sweep(&self) {
         if let Err(error) = self.sweep_spool().await {
             tracing::warn!(%error, "files of uploads stay in the spool: {error}");
+        }
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(media::work::sweep).await {
+            tracing::warn!(%error, "left working directories stay: {error}");
         }
         if let Err(error) = self.sweep_shared().await {
             tracing::warn!(%error, "what is shared stays until the next sweep: {error}");

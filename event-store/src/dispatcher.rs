@@ -15,7 +15,7 @@ use runtime::ids::Ids;
 use serde_json::Value;
 use sha2::Sha256;
 use sqlx::PgPool;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -111,6 +111,21 @@ impl EventStore {
             .into_iter()
             .partition(|event| event.aggregate_type == A::TYPE);
         Ok((fold(of_a)?, fold(of_b)?))
+    }
+
+    /// The present states of streams of one type, in one round trip; none for those that do not exist.
+    pub async fn load_all<A: Aggregate>(
+        &self,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Loaded<A>>, StoreError> {
+        let streams: Vec<_> = ids.iter().map(|id| (A::TYPE, *id)).collect();
+        let mut of_each: HashMap<Uuid, Vec<SerializedEvent>> = HashMap::new();
+        for event in self.repository.load(&streams).await? {
+            let id = Uuid::parse_str(&event.aggregate_id).unwrap_or_default();
+            of_each.entry(id).or_default().push(event);
+        }
+        let folded = |(id, events)| Ok((id, fold(events)?));
+        of_each.into_iter().map(folded).collect()
     }
 
     /// Carries a command out.

@@ -6,6 +6,7 @@
 //! proof of success: callers look at what was written.
 
 use std::ffi::OsString;
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -143,6 +144,8 @@ pub struct Run {
     program: PathBuf,
     arguments: Vec<Argument>,
     inputs: Vec<PathBuf>,
+    /// As on a machine without namespaces.
+    by_limits_alone: bool,
 }
 
 impl Run {
@@ -152,6 +155,7 @@ impl Run {
             program: program.into(),
             arguments: Vec::new(),
             inputs: Vec::new(),
+            by_limits_alone: false,
         }
     }
 
@@ -184,20 +188,24 @@ impl Run {
     /// See [`RunError`]. Dropping the future kills the whole process group.
     pub async fn run(&self, work: &Path, bounds: &Bounds) -> Result<Output, RunError> {
         let mut stdout = Vec::new();
-        let keep = |chunk: &[u8]| stdout.extend_from_slice(chunk);
+        let keep = |chunk: Vec<u8>| {
+            stdout.extend(chunk);
+            ready(())
+        };
         let stderr = self.stream(work, bounds, keep).await?;
         Ok(Output { stdout, stderr })
     }
 
-    /// The same, with standard output handed on as it comes. Returns the last 2 KiB of standard error.
+    /// The same, with standard output handed on as it comes; no more is read before what was handed on
+    /// is taken. Returns the last 2 KiB of standard error.
     ///
     /// # Errors
     /// See [`RunError`]. Dropping the future kills the whole process group.
-    pub async fn stream(
+    pub async fn stream<F: Future<Output = ()> + Send>(
         &self,
         work: &Path,
         bounds: &Bounds,
-        sink: impl FnMut(&[u8]) + Send,
+        sink: impl FnMut(Vec<u8>) -> F + Send,
     ) -> Result<String, RunError> {
         let name = self.name();
         let io = |source| RunError::Io {
@@ -218,9 +226,12 @@ impl Run {
             work: &work,
             inputs: &inputs,
         };
-        let fence = sandbox::fence(&view, bounds)
-            .await
-            .ok_or_else(|| RunError::Unavailable("prlimit".to_owned()))?;
+        let fence = if self.by_limits_alone {
+            sandbox::fence_by(None, &view, bounds)
+        } else {
+            sandbox::fence(&view, bounds).await
+        };
+        let fence = fence.ok_or_else(|| RunError::Unavailable("util-linux".to_owned()))?;
         let child = self.command(&fence, &work).spawn().map_err(io)?;
         let (status, mut stderr) = watch(child, bounds, &name, sink).await?;
         for input in &fence.inputs {
@@ -286,11 +297,11 @@ impl Drop for Group {
     }
 }
 
-async fn watch(
+async fn watch<F: Future<Output = ()> + Send>(
     mut child: Child,
     bounds: &Bounds,
     name: &str,
-    sink: impl FnMut(&[u8]) + Send,
+    sink: impl FnMut(Vec<u8>) -> F + Send,
 ) -> Result<(ExitStatus, String), RunError> {
     let io = |source| RunError::Io {
         program: name.to_owned(),
@@ -321,11 +332,11 @@ async fn watch(
     Ok(ended)
 }
 
-async fn hand_on(
+async fn hand_on<F: Future<Output = ()> + Send>(
     pipe: Option<impl AsyncRead + Unpin>,
     most: usize,
     name: &str,
-    mut sink: impl FnMut(&[u8]) + Send,
+    mut sink: impl FnMut(Vec<u8>) -> F + Send,
 ) -> Result<(), RunError> {
     let Some(mut pipe) = pipe else {
         return Ok(());
@@ -346,7 +357,7 @@ async fn hand_on(
                 program: name.to_owned(),
                 stderr: format!("more than {most} bytes of output"),
             })?;
-        sink(&chunk[..read]);
+        sink(chunk[..read].to_vec()).await;
     }
 }
 

@@ -14,6 +14,7 @@ pub mod sniff;
 pub mod store;
 pub mod text;
 pub mod words;
+pub mod work;
 
 pub use fault::{ErrorCode, Fault};
 pub use limits::Limits;

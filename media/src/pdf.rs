@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::bounded::{Bounds, Run, RunError};
 use crate::fault::{ErrorCode, Fault};
 use crate::limits::Limits;
+use crate::work::Work;
 
 /// One page's size in points (1/72 inch), of the crop box.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,9 +23,7 @@ pub struct PageSize {
 /// `ENCRYPTED`, `CORRUPT` (also for no pages), `TOO_MANY_PAGES`, `RESOURCE_LIMIT`,
 /// `ENGINE_UNAVAILABLE`.
 pub async fn pages(path: &Path, limits: &Limits) -> Result<Vec<PageSize>, Fault> {
-    let work = tempfile::tempdir().map_err(|error| {
-        ErrorCode::EngineFailed.because(format!("no working directory: {error}"))
-    })?;
+    let work = Work::new()?;
     let last = limits.max_pages.saturating_add(1).to_string();
     let run = Run::new("pdfinfo")
         .args(["-f", "1", "-l", &last])

@@ -1,5 +1,6 @@
 //! The argument lines that fence a foreign program in: `prlimit` always, `bwrap` where it works.
-//! Only builds and tries lines; running and watching them is `bounded`'s part.
+//! Either way the program does not outlive this process, whatever becomes of it. Only builds and tries
+//! lines; running and watching them is `bounded`'s part.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -58,8 +59,17 @@ pub struct Fence {
 
 /// Builds the line: with namespaces where they work on this machine, else with limits alone.
 pub async fn fence(view: &View<'_>, bounds: &Bounds) -> Option<Fence> {
-    let mut line = limits_line(bounds)?;
     let bwrap = BWRAP.get_or_init(probe_bwrap).await;
+    fence_by(bwrap.as_deref(), view, bounds)
+}
+
+/// The same by this `bwrap`, or by limits alone.
+pub fn fence_by(bwrap: Option<&Path>, view: &View<'_>, bounds: &Bounds) -> Option<Fence> {
+    let mut line = match bwrap {
+        Some(_) => vec![],
+        None => death_line()?,
+    };
+    line.extend(limits_line(bounds)?);
     let inputs: Vec<PathBuf> = match bwrap {
         Some(bwrap) => {
             line.push(bwrap.into());
@@ -74,6 +84,13 @@ pub async fn fence(view: &View<'_>, bounds: &Bounds) -> Option<Fence> {
         inputs,
         isolated: bwrap.is_some(),
     })
+}
+
+/// What `--die-with-parent` is to `bwrap`.
+fn death_line() -> Option<Vec<OsString>> {
+    let setpriv = find(Path::new("setpriv"))?;
+    let words = ["--pdeathsig", "KILL", "--"].map(OsString::from);
+    Some(std::iter::once(setpriv.into()).chain(words).collect())
 }
 
 fn inside(index: usize) -> PathBuf {

@@ -64,8 +64,10 @@ impl Engines {
                 base_url,
                 api_key,
                 model,
+                seconds_per_second,
             } => {
-                let engine = OpenAi::new(base_url, api_key.clone(), model.clone())?;
+                let (key, model) = (api_key.clone(), model.clone());
+                let engine = OpenAi::new(base_url, key, model, *seconds_per_second)?;
                 engines.transcription = Arc::new(engine);
             }
             Transcription::GoogleSpeech {

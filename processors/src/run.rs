@@ -3,7 +3,7 @@
 
 use crate::{
     Engines,
-    email::Templates,
+    email::{Authorities, Templates},
     follow::{Source, Subscribe, follow},
     jobs::{Kind, gauges, intake::Intake, sweep, worker::Worker},
     policies::Policies,
@@ -42,6 +42,8 @@ pub struct Settings {
     pub tokens: SignedTokens,
     /// How mails are sent.
     pub mail: MailConfig,
+    /// Who may vouch for the mail server.
+    pub mail_authorities: Authorities,
     /// What links in mails begin with; no trailing slash.
     pub public_url: String,
     /// What mails say.
@@ -125,11 +127,12 @@ pub async fn run(
     }
     let pool = settings.store.pool().clone();
     let clock = &settings.clock;
-    tasks.spawn(sweep::keep_sweeping(
+    tasks.spawn(sweep::keep_sweeping_rows(
         pool.clone(),
         clock.clone(),
         shutdown.clone(),
     ));
+    tasks.spawn(sweep::keep_sweeping_directories(shutdown.clone()));
     tasks.spawn(gauges::report(pool, clock.clone(), shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;

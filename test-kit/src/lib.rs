@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use alta::{AltaProcess, all_gone};
 pub use home::Home;
-pub use mail::{Mail, MailCatcher, MailMode};
+pub use mail::{Mail, MailCatcher, MailMode, MailTls};
 pub use nats::{TestNats, nats};
 pub use postgres::{TestDatabase, empty_database, postgres};
 pub use s3::{TestS3, s3};

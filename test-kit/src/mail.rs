@@ -7,11 +7,19 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
 };
 
 /// How the server answers.
@@ -23,8 +31,27 @@ pub enum MailMode {
     Refuse(u16),
     /// Answers every recipient with these words.
     Say(&'static str),
+    /// Answers every whole mail with these words.
+    SayToMail(&'static str),
     /// Takes connections and says nothing more.
     Hang,
+    /// Takes connections and closes them.
+    Drop,
+    /// Takes the text of a mail and says nothing more.
+    HangInData,
+    /// Takes the text of a mail and closes the connection.
+    DropInData,
+}
+
+/// How its connections are secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTls {
+    /// Not at all.
+    None,
+    /// It offers STARTTLS.
+    StartTls,
+    /// From the first byte.
+    Implicit,
 }
 
 /// A mail that was taken.
@@ -36,6 +63,10 @@ pub struct Mail {
     pub to: Vec<String>,
     /// Headers and body as they came, with CRLF line ends.
     pub text: String,
+    /// Whether it came over TLS.
+    pub secured: bool,
+    /// Who had signed in.
+    pub user: Option<String>,
 }
 
 /// A mail server on a port of 127.0.0.1.
@@ -44,21 +75,44 @@ pub struct MailCatcher {
     port: u16,
     mode: Arc<Mutex<MailMode>>,
     mails: watch::Receiver<Vec<Mail>>,
+    certificate: Option<String>,
     task: JoinHandle<()>,
 }
 
 impl MailCatcher {
-    /// Starts it; it takes every mail until told otherwise.
+    /// Starts one without TLS; it takes every mail until told otherwise.
     pub async fn start() -> Result<Self> {
+        Self::secured(MailTls::None, None).await
+    }
+
+    /// Starts one with a certificate of its own for `localhost`. With a name and a
+    /// password it takes mails from nobody else, and asks for them over TLS alone.
+    pub async fn secured(
+        tls: MailTls,
+        account: Option<(&'static str, &'static str)>,
+    ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let mode = Arc::new(Mutex::new(MailMode::Accept));
         let (sender, mails) = watch::channel(Vec::new());
-        let task = tokio::spawn(serve(listener, mode.clone(), Arc::new(sender)));
+        let identity = match tls {
+            MailTls::None => None,
+            MailTls::StartTls | MailTls::Implicit => Some(identity()?),
+        };
+        let (acceptor, certificate) = identity.unzip();
+        let server = Server {
+            mode: mode.clone(),
+            mails: sender,
+            acceptor,
+            implicit: tls == MailTls::Implicit,
+            account,
+        };
+        let task = tokio::spawn(serve(listener, Arc::new(server)));
         Ok(Self {
             port,
             mode,
             mails,
+            certificate,
             task,
         })
     }
@@ -66,6 +120,11 @@ impl MailCatcher {
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its certificate, in PEM, which nobody but itself vouches for.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// Changes how it answers from the next command on.
@@ -102,73 +161,228 @@ impl Drop for MailCatcher {
     }
 }
 
-type Mails = Arc<watch::Sender<Vec<Mail>>>;
+struct Server {
+    mode: Arc<Mutex<MailMode>>,
+    mails: watch::Sender<Vec<Mail>>,
+    acceptor: Option<TlsAcceptor>,
+    implicit: bool,
+    account: Option<(&'static str, &'static str)>,
+}
 
-async fn serve(listener: TcpListener, mode: Arc<Mutex<MailMode>>, mails: Mails) {
+/// A certificate, signed by itself, and who proves to be its owner.
+fn identity() -> Result<(TlsAcceptor, String)> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(key))?;
+    Ok((TlsAcceptor::from(Arc::new(config)), made.cert.pem()))
+}
+
+async fn serve(listener: TcpListener, server: Arc<Server>) {
     while let Ok((stream, _)) = listener.accept().await {
         // A client that hangs up in the middle has said all that it wanted.
-        tokio::spawn(talk(stream, mode.clone(), mails.clone()));
+        tokio::spawn(answer(stream, server.clone()));
     }
 }
 
-async fn talk(stream: TcpStream, mode: Arc<Mutex<MailMode>>, mails: Mails) -> std::io::Result<()> {
-    let (reading, mut writing) = stream.into_split();
-    let mut lines = BufReader::new(reading).lines();
-    let (mut from, mut to) = (String::new(), Vec::new());
-    let current = || *mode.lock().unwrap_or_else(PoisonError::into_inner);
-    if current() != MailMode::Hang {
-        writing.write_all(b"220 catcher ESMTP\r\n").await?;
-    }
-    while let Some(line) = lines.next_line().await? {
-        let mode = current();
-        if mode == MailMode::Hang {
-            continue;
+async fn answer(stream: TcpStream, server: Arc<Server>) -> std::io::Result<()> {
+    match &server.acceptor {
+        Some(acceptor) if server.implicit => {
+            let mut talk = Talk::new(&server, true);
+            talk.with(acceptor.accept(stream).await?, true).await?;
         }
+        acceptor => {
+            let upgraded = Talk::new(&server, false).with(stream, true).await?;
+            if let (Some(stream), Some(acceptor)) = (upgraded, acceptor) {
+                let mut talk = Talk::new(&server, true);
+                talk.with(acceptor.accept(stream).await?, false).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One conversation.
+struct Talk<'a> {
+    server: &'a Server,
+    secured: bool,
+    user: Option<String>,
+    from: String,
+    to: Vec<String>,
+}
+
+/// What follows a command.
+enum Next {
+    Say(String),
+    Text,
+    StartTls,
+    Quit,
+}
+
+impl<'a> Talk<'a> {
+    fn new(server: &'a Server, secured: bool) -> Self {
+        Self {
+            server,
+            secured,
+            user: None,
+            from: String::new(),
+            to: vec![],
+        }
+    }
+
+    fn mode(&self) -> MailMode {
+        *self
+            .server
+            .mode
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until the client leaves; returns the connection when it wants it secured.
+    async fn with<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: S,
+        greets: bool,
+    ) -> std::io::Result<Option<S>> {
+        let mut stream = BufReader::new(stream);
+        if self.mode() == MailMode::Drop {
+            return Ok(None);
+        }
+        if greets && self.mode() != MailMode::Hang {
+            stream.write_all(b"220 catcher ESMTP\r\n").await?;
+        }
+        while let Some(line) = read_line(&mut stream).await? {
+            if self.mode() == MailMode::Hang {
+                continue;
+            }
+            let said = match self.command(&line) {
+                Next::Say(words) => words,
+                Next::Text => match self.text(&mut stream).await? {
+                    Some(words) => words,
+                    None => return Ok(None),
+                },
+                Next::StartTls => {
+                    stream.write_all(b"220 go on\r\n").await?;
+                    return Ok(Some(stream.into_inner()));
+                }
+                Next::Quit => {
+                    stream.write_all(b"221 bye\r\n").await?;
+                    return Ok(None);
+                }
+            };
+            stream.write_all(format!("{said}\r\n").as_bytes()).await?;
+        }
+        Ok(None)
+    }
+
+    fn command(&mut self, line: &str) -> Next {
         let command = line.to_ascii_uppercase();
-        let answer = if command.starts_with("EHLO") {
-            "250-catcher\r\n250-8BITMIME\r\n250 SMTPUTF8".to_owned()
+        let may_send = self.server.account.is_none() || self.user.is_some();
+        let words = if command.starts_with("EHLO") {
+            self.greeting()
+        } else if command == "STARTTLS" && self.offers_tls() {
+            return Next::StartTls;
+        } else if command.starts_with("AUTH PLAIN ") {
+            self.sign_in(line.split(' ').nth(2).unwrap_or_default())
+        } else if command.starts_with("MAIL FROM") && !may_send {
+            "530 5.7.0 sign in first".to_owned()
         } else if command.starts_with("MAIL FROM") {
-            from = address(&line);
+            self.from = address(line);
             "250 ok".to_owned()
         } else if command.starts_with("RCPT TO") {
-            match mode {
-                MailMode::Refuse(code) => format!("{code} refused"),
-                MailMode::Say(words) => words.to_owned(),
-                MailMode::Accept | MailMode::Hang => {
-                    to.push(address(&line));
-                    "250 ok".to_owned()
-                }
-            }
-        } else if command == "DATA" && !to.is_empty() {
-            writing.write_all(b"354 go on\r\n").await?;
-            let mut text = String::new();
-            while let Some(line) = lines.next_line().await? {
-                if line == "." {
-                    break;
-                }
-                text += line.strip_prefix('.').unwrap_or(&line);
-                text += "\r\n";
-            }
-            let mail = Mail {
-                from: from.clone(),
-                to: std::mem::take(&mut to),
-                text,
-            };
-            mails.send_modify(|mails| mails.push(mail));
-            "250 taken".to_owned()
+            self.recipient(line)
+        } else if command == "DATA" && !self.to.is_empty() {
+            return Next::Text;
         } else if command == "DATA" {
             "503 no recipients".to_owned()
         } else if command == "QUIT" {
-            writing.write_all(b"221 bye\r\n").await?;
-            return Ok(());
+            return Next::Quit;
         } else {
             "250 ok".to_owned()
         };
-        writing
-            .write_all(format!("{answer}\r\n").as_bytes())
-            .await?;
+        Next::Say(words)
     }
-    Ok(())
+
+    fn offers_tls(&self) -> bool {
+        !self.secured && self.server.acceptor.is_some()
+    }
+
+    fn greeting(&self) -> String {
+        let mut words = "250-catcher\r\n250-8BITMIME\r\n".to_owned();
+        if self.offers_tls() {
+            words += "250-STARTTLS\r\n";
+        }
+        if self.secured && self.server.account.is_some() {
+            words += "250-AUTH PLAIN\r\n";
+        }
+        words + "250 SMTPUTF8"
+    }
+
+    fn sign_in(&mut self, said: &str) -> String {
+        let expected = self
+            .server
+            .account
+            .map(|(user, password)| format!("\0{user}\0{password}").into_bytes());
+        if self.secured && expected.is_some() && STANDARD.decode(said).ok() == expected {
+            self.user = self.server.account.map(|(user, _)| user.to_owned());
+            "235 2.7.0 welcome".to_owned()
+        } else {
+            "535 5.7.8 no".to_owned()
+        }
+    }
+
+    fn recipient(&mut self, line: &str) -> String {
+        match self.mode() {
+            MailMode::Refuse(code) => format!("{code} refused"),
+            MailMode::Say(words) => words.to_owned(),
+            _ => {
+                self.to.push(address(line));
+                "250 ok".to_owned()
+            }
+        }
+    }
+
+    /// Takes the text of a mail; `None` where the connection is to be closed.
+    async fn text<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut BufReader<S>,
+    ) -> std::io::Result<Option<String>> {
+        stream.write_all(b"354 go on\r\n").await?;
+        let mut text = String::new();
+        while let Some(line) = read_line(stream).await? {
+            if line == "." {
+                break;
+            }
+            text += line.strip_prefix('.').unwrap_or(&line);
+            text += "\r\n";
+        }
+        match self.mode() {
+            MailMode::DropInData => return Ok(None),
+            MailMode::HangInData => std::future::pending().await,
+            MailMode::SayToMail(words) => return Ok(Some(words.to_owned())),
+            _ => {}
+        }
+        let mail = Mail {
+            from: self.from.clone(),
+            to: std::mem::take(&mut self.to),
+            text,
+            secured: self.secured,
+            user: self.user.clone(),
+        };
+        self.server.mails.send_modify(|mails| mails.push(mail));
+        Ok(Some("250 taken".to_owned()))
+    }
+}
+
+async fn read_line<S: AsyncRead + Unpin>(
+    stream: &mut BufReader<S>,
+) -> std::io::Result<Option<String>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn address(line: &str) -> String {

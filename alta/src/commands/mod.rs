@@ -4,6 +4,7 @@ mod admin;
 pub(crate) mod audit;
 mod dead_letters;
 mod events;
+mod mail;
 mod migrate;
 mod part;
 mod projections;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Action, config: Config) -> Result<()> {
         Action::Users(action) => users::run(config, action).await,
         Action::Vault(action) => vault::run(config, action).await,
         Action::DeadLetters(action) => dead_letters::run(config, action).await,
+        Action::Mail(action) => mail::run(config, action).await,
         Action::Events(action) => events::run(config, action).await,
         Action::Audit(action) => audit::run(config, action).await,
         Action::Projections(action) => projections::run(config, action).await,

@@ -183,6 +183,8 @@ fn words() -> Vec<Bad> {
         bad("SMTP_FROM", "nobody"),
         bad("SMTP_FROM", "A, B <a@b.example>"),
         bad("SMTP_TLS", "perhaps"),
+        bad("SMTP_CA_FILE", "/no/such/file").beside(MAIL),
+        bad("SMTP_CA_FILE", "/etc/hostname").beside(MAIL),
         bad("RATE_LIMIT_ENABLED", "perhaps"),
         bad("AUDIT_CHECKPOINT_DIR", "/proc"),
         bad("AUDIT_CHECKPOINT_DIR", "/dev/null/checkpoints"),
@@ -244,6 +246,7 @@ const NUMBERS: [(&str, u64, u64); 29] = [
     ("JOB_RETRY_DELAY", 0, 3_600),
     ("JOB_OCR_CONCURRENCY", 1, 64),
     ("JOB_TRANSCRIPTION_CONCURRENCY", 1, 64),
+    ("OPENAI_SECONDS_PER_SECOND", 1, 60),
 ];
 
 fn numbers() -> impl Iterator<Item = Bad> {

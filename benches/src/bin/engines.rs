@@ -9,6 +9,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::{Client, Mailbox, Person, Upload};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
@@ -22,13 +23,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_mins(10);
+/// How many files are sent at a time.
+const UPLOADS: usize = 4;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let pages: usize = arguments.next().map_or(Ok(40), |text| text.parse())?;
     let jobs: usize = arguments.next().map_or(Ok(60), |text| text.parse())?;
-    let waiting: usize = arguments.next().map_or(Ok(2_000), |text| text.parse())?;
+    let waiting: usize = arguments.next().map_or(Ok(10_000), |text| text.parse())?;
     let at_once = thread::available_parallelism()?.get();
     let mut alta = AltaProcess::new()?.env("JOB_OCR_CONCURRENCY", &at_once.to_string());
     alta.start().await?;
@@ -78,7 +81,13 @@ async fn main() -> Result<()> {
         answer.expect(200)?;
     }
     let path = format!("/processing/ocr?document_id={}", one[0]);
+    let item: Uuid = one[0].parse()?;
+    let asked = Instant::now();
     person.client.trigger(&path).await?.expect(202)?;
+    while !is_queued(&pool, item).await? {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let queued = asked.elapsed();
     person
         .client
         .processed("document", &one[0], PATIENCE)
@@ -88,16 +97,23 @@ async fn main() -> Result<()> {
                                     WHERE j.item_id = $1))::float8,
                 (SELECT count(*) FROM jobs WHERE state = 'queued')",
     )
-    .bind(one[0].parse::<Uuid>()?)
+    .bind(item)
     .fetch_one(&pool)
     .await?;
     println!(
-        "one project's only job, asked for behind {open} of another: began after {:.0} ms",
+        "one project's only job, asked for behind {open} of another: in the queue after {:.0} ms, began \
+         after {:.0} ms",
+        queued.as_secs_f64() * 1e3,
         wait * 1e3
     );
     pool.close().await;
     alta.terminate().await?;
     Ok(())
+}
+
+async fn is_queued(pool: &sqlx::PgPool, item: Uuid) -> Result<bool> {
+    let queued = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE item_id = $1)");
+    Ok(queued.bind(item).fetch_one(pool).await?)
 }
 
 fn sample(name: &str) -> PathBuf {
@@ -114,17 +130,20 @@ async fn upload(
 ) -> Result<Vec<String>> {
     let bytes = std::fs::read(file)?;
     let path = format!("/documents?project_id={project}&is_raw=true");
-    let mut ids = vec![];
-    for _ in 0..count {
+    let one = || async {
         let upload = Upload {
             name: "page".to_owned(),
             claimed_type: media_type.to_owned(),
             bytes: bytes.clone(),
         };
         let answer = person.client.upload(&path, upload).await?.expect(201)?;
-        ids.push(answer.text("id")?);
-    }
-    Ok(ids)
+        answer.text("id")
+    };
+    stream::iter(0..count)
+        .map(|_| one())
+        .buffer_unordered(UPLOADS)
+        .try_collect()
+        .await
 }
 
 /// Seconds from the first job's start to the last one's end.

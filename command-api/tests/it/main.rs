@@ -25,6 +25,7 @@ mod rights;
 mod session_repeats;
 mod sessions;
 mod submitting;
+mod suppressed;
 mod sweeping;
 mod team;
 mod uploads;

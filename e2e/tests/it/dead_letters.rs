@@ -8,26 +8,15 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use test_kit::{AltaProcess, MailCatcher, MailMode};
+use test_kit::{MailCatcher, MailMode};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `alta dead-letters` prints beside a running service.
 async fn at_the_command_line(house: &House, arguments: &[&str]) -> Result<String> {
-    let directory = house.alta.data_dir().display().to_string();
-    let arguments = [&["dead-letters"], arguments].concat();
-    let mut command = AltaProcess::new()?
-        .arguments(&arguments)
-        .env("ALTA_DATA_DIR", &directory)
-        .env("RUST_LOG", "off");
-    command.launch()?;
-    let status = command.wait().await?;
-    ensure!(
-        status.success(),
-        "{arguments:?}: {status}: {}",
-        command.output()
-    );
-    Ok(command.output())
+    house
+        .alta_says(&[&["dead-letters"], arguments].concat())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

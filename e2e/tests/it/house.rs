@@ -1,6 +1,6 @@
 //! The running service with its first people.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use e2e::{Client, Mailbox, Person, Upload};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -34,6 +34,20 @@ impl House {
             mailbox: Mailbox::of(&alta.data_dir()),
             alta,
         })
+    }
+
+    /// What a command prints beside the running service.
+    pub async fn alta_says(&self, arguments: &[&str]) -> Result<String> {
+        let directory = self.alta.data_dir().display().to_string();
+        let mut command = AltaProcess::new()?
+            .arguments(arguments)
+            .env("ALTA_DATA_DIR", &directory)
+            .env("RUST_LOG", "off");
+        command.launch()?;
+        let status = command.wait().await?;
+        let printed = command.output();
+        ensure!(status.success(), "{arguments:?}: {status}: {printed}");
+        Ok(printed)
     }
 
     pub async fn person(&self, email: &str) -> Result<Person> {

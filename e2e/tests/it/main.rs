@@ -12,4 +12,5 @@ mod read_your_writes;
 mod samples;
 mod sessions;
 mod stores;
+mod suppressed;
 mod workflow;

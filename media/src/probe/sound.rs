@@ -10,6 +10,7 @@ use crate::fault::{ErrorCode, Fault};
 use crate::limits::Limits;
 use crate::probe::demuxer_words;
 use crate::sniff::MediaType;
+use crate::work::Work;
 
 /// What a recording holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,9 +45,7 @@ struct Disposition {
 }
 
 pub async fn measure(path: &Path, kind: MediaType, limits: &Limits) -> Result<Sound, Fault> {
-    let work = tempfile::tempdir().map_err(|error| {
-        ErrorCode::EngineFailed.because(format!("no working directory: {error}"))
-    })?;
+    let work = Work::new()?;
     let bounds = Bounds::from(limits);
     let listing = list_streams(path, kind, work.path(), &bounds).await?;
     let (sample_rate, channels) = sound_stream(&listing)?;

@@ -15,7 +15,7 @@ use crate::{
 use event_store::EventStore;
 use letter::Letter;
 use letters::Letters;
-pub use post::is_sender;
+pub use post::{Authorities, is_sender};
 use post::{Post, Undelivered};
 use runtime::clock::Clock;
 pub use templates::Templates;
@@ -38,7 +38,11 @@ impl Mailer {
                 public_url: settings.public_url.clone(),
                 templates: settings.mail_templates.clone(),
             },
-            post: Post::new(&settings.mail, settings.mail_directory.clone()),
+            post: Post::new(
+                &settings.mail,
+                settings.mail_authorities.clone(),
+                settings.mail_directory.clone(),
+            ),
             store: settings.store.clone(),
             clock: settings.clock.clone(),
         }

@@ -8,7 +8,7 @@ use lettre::{
     message::Mailbox,
     transport::smtp::{
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters},
     },
 };
 use runtime::config::mail::{MailConfig, SmtpConfig, SmtpSecurity};
@@ -25,6 +25,40 @@ use uuid::Uuid;
 /// The longest that one mail may take. The transport's own limit covers connecting alone.
 const SEND_WITHIN: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Answers about who sends, and not about the mail (RFC 4954, 6).
+const SIGN_IN: [u16; 4] = [530, 534, 535, 538];
+
+/// Who may vouch for a mail server, beside the usual authorities.
+#[derive(Debug, Clone, Default)]
+pub struct Authorities(Option<Certificate>);
+
+impl Authorities {
+    /// Reads certificates in PEM.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let pem = fs::read_to_string(file).map_err(|error| error.to_string())?;
+        if !pem.contains("-----BEGIN CERTIFICATE-----") {
+            return Err("it holds no certificate in PEM".to_owned());
+        }
+        let certificates = Certificate::from_pem(pem.as_bytes())
+            .map_err(|_| "it holds what is no certificate".to_owned())?;
+        let authorities = Self(Some(certificates));
+        let usable = authorities.tls("localhost");
+        usable.map_err(|_| "it holds what is no certificate".to_owned())?;
+        Ok(authorities)
+    }
+
+    fn tls(&self, host: &str) -> Result<TlsParameters, lettre::transport::smtp::Error> {
+        let builder = TlsParameters::builder(host.to_owned());
+        match &self.0 {
+            Some(certificates) => builder.add_root_certificate(certificates.clone()),
+            None => builder,
+        }
+        .build()
+    }
+}
 
 /// Whether mails can be sent in this name: an address or `Name <address>`.
 pub fn is_sender(text: &str) -> bool {
@@ -51,6 +85,7 @@ impl From<Failure> for Undelivered {
 pub(super) struct Post {
     from: Result<Mailbox, Failure>,
     way: Way,
+    authorities: Authorities,
     within: Duration,
 }
 
@@ -60,7 +95,7 @@ enum Way {
 }
 
 impl Post {
-    pub(super) fn new(config: &MailConfig, directory: PathBuf) -> Self {
+    pub(super) fn new(config: &MailConfig, authorities: Authorities, directory: PathBuf) -> Self {
         let from = config.from.parse();
         let way = match &config.smtp {
             Some(smtp) => Way::Server(smtp.clone()),
@@ -69,6 +104,7 @@ impl Post {
         Self {
             from: from.map_err(|_| Failure::lasting("BAD_SENDER", "SMTP_FROM cannot be used")),
             way,
+            authorities,
             within: SEND_WITHIN,
         }
     }
@@ -104,7 +140,7 @@ impl Post {
     /// A connection of its own for each mail: a send that is cut off in the middle must not leave a
     /// half-used connection for the next one.
     async fn send(&self, smtp: &SmtpConfig, message: Message) -> Result<(), Undelivered> {
-        let transport = transport(smtp)?;
+        let transport = transport(smtp, &self.authorities)?;
         match tokio::time::timeout(self.within, transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(Undelivered {
@@ -119,9 +155,13 @@ impl Post {
     }
 }
 
-fn transport(smtp: &SmtpConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failure> {
+fn transport(
+    smtp: &SmtpConfig,
+    authorities: &Authorities,
+) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failure> {
     let tls = || {
-        TlsParameters::new(smtp.host.clone())
+        authorities
+            .tls(&smtp.host)
             .map_err(|_| Failure::passing("MAIL_SERVER_UNAVAILABLE", "TLS cannot be set up"))
     };
     let security = match smtp.security {
@@ -148,13 +188,28 @@ fn refusal(error: &lettre::transport::smtp::Error) -> Failure {
         || "the mail server cannot be reached or broke off".to_owned(),
         |code| format!("the mail server answered {code}"),
     );
-    if error.is_permanent() || error.is_client() {
+    if code.is_some_and(|code| SIGN_IN.contains(&u16::from(code))) {
+        Failure::passing("MAIL_SIGN_IN_REFUSED", said)
+    } else if error.is_client() {
+        unfit(error)
+    } else if error.is_permanent() {
         Failure::lasting("MAIL_REFUSED", said)
     } else if code.is_some() {
         Failure::passing("MAIL_REFUSED_FOR_NOW", said)
     } else {
         Failure::passing("MAIL_SERVER_UNAVAILABLE", said)
     }
+}
+
+/// What this side did not even ask for, since the server does not offer it. Only an address that the
+/// server cannot write to is the mail's own fault.
+fn unfit(error: &lettre::transport::smtp::Error) -> Failure {
+    let words = std::error::Error::source(error).map(ToString::to_string);
+    if words.is_some_and(|words| words.contains("SMTPUTF8")) {
+        return Failure::lasting("MAIL_REFUSED", "the mail server takes no such address");
+    }
+    let detail = "the mail server offers no TLS, or no way to sign in, as the settings want it";
+    Failure::passing("MAIL_SERVER_UNFIT", detail)
 }
 
 /// Whether the address itself was refused. Servers that say why do so in an enhanced code (RFC 3463);

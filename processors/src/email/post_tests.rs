@@ -3,7 +3,7 @@
 use super::*;
 use runtime::secret::SecretString;
 use std::net::TcpListener;
-use test_kit::{MailCatcher, MailMode};
+use test_kit::{MailCatcher, MailMode, MailTls};
 
 const EVENT: Uuid = Uuid::from_u128(7);
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -24,11 +24,42 @@ fn server(port: u16) -> MailConfig {
             port,
             credentials: None,
             security: SmtpSecurity::Opportunistic,
+            authorities: None,
         }),
         from: "Alta Data <alta@example.org>".into(),
         templates: None,
     }
 }
+
+/// Sends to this port, and trusts nobody in particular.
+fn to_port(port: u16) -> Post {
+    Post::new(&server(port), Authorities::default(), PathBuf::new())
+}
+
+/// Trusts this server's certificate.
+fn trusting(catcher: &MailCatcher) -> Authorities {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join("ca.pem");
+    fs::write(&file, catcher.certificate().expect("it has one")).expect("written");
+    Authorities::read(&file).expect("a certificate")
+}
+
+fn with(
+    catcher: &MailCatcher,
+    security: SmtpSecurity,
+    trusted: Authorities,
+    password: Option<&str>,
+) -> Post {
+    let mut config = server(catcher.port());
+    if let Some(smtp) = &mut config.smtp {
+        smtp.host = "localhost".into();
+        smtp.security = security;
+        smtp.credentials = password.map(|word| ("alta".into(), SecretString::new(word)));
+    }
+    Post::new(&config, trusted, PathBuf::new())
+}
+
+const ACCOUNT: (&str, &str) = ("alta", "hush");
 
 async fn attempt(post: &Post) -> Result<(), Undelivered> {
     post.deliver(&letter(), "verify-email", EVENT, AT).await
@@ -43,7 +74,7 @@ async fn deliver(post: &Post) -> Result<(), Failure> {
 #[tokio::test]
 async fn a_mail_is_sent_with_both_parts_and_an_id_from_its_event() {
     let catcher = MailCatcher::start().await.expect("it starts");
-    let post = Post::new(&server(catcher.port()), PathBuf::new());
+    let post = to_port(catcher.port());
     deliver(&post).await.expect("it is taken");
     deliver(&post).await.expect("it is taken again");
     let mails = catcher.mails();
@@ -66,7 +97,7 @@ async fn a_mail_is_sent_with_both_parts_and_an_id_from_its_event() {
 #[tokio::test]
 async fn a_refusal_for_now_is_passing_and_one_for_ever_is_lasting() {
     let catcher = MailCatcher::start().await.expect("it starts");
-    let post = Post::new(&server(catcher.port()), PathBuf::new());
+    let post = to_port(catcher.port());
     catcher.set_mode(MailMode::Refuse(451));
     let failure = deliver(&post).await.expect_err("refused");
     let passing = Failure::passing("MAIL_REFUSED_FOR_NOW", "the mail server answered 451");
@@ -81,7 +112,7 @@ async fn a_refusal_for_now_is_passing_and_one_for_ever_is_lasting() {
 async fn a_server_that_says_nothing_is_left_in_time() {
     let catcher = MailCatcher::start().await.expect("it starts");
     catcher.set_mode(MailMode::Hang);
-    let mut post = Post::new(&server(catcher.port()), PathBuf::new());
+    let mut post = to_port(catcher.port());
     post.within = Duration::from_millis(300);
     let failure = deliver(&post).await.expect_err("it hangs");
     assert_eq!(
@@ -95,7 +126,7 @@ async fn a_server_that_is_not_there_is_asked_again_later() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("it has one").port();
     drop(listener);
-    let post = Post::new(&server(port), PathBuf::new());
+    let post = to_port(port);
     let failure = deliver(&post).await.expect_err("nobody listens");
     let seen = (failure.code.as_str(), failure.permanent);
     assert_eq!(seen, ("MAIL_SERVER_UNAVAILABLE", false));
@@ -104,21 +135,179 @@ async fn a_server_that_is_not_there_is_asked_again_later() {
 #[tokio::test]
 async fn tls_is_insisted_on_where_it_is_configured() {
     let catcher = MailCatcher::start().await.expect("it starts");
-    let mut config = server(catcher.port());
-    if let Some(smtp) = &mut config.smtp {
-        smtp.security = SmtpSecurity::StartTls;
-        smtp.credentials = Some(("user".into(), SecretString::new("hush")));
+    for (security, code) in [
+        (SmtpSecurity::StartTls, "MAIL_SERVER_UNFIT"),
+        (SmtpSecurity::Implicit, "MAIL_SERVER_UNAVAILABLE"),
+    ] {
+        let post = with(&catcher, security, Authorities::default(), Some("hush"));
+        let failure = deliver(&post).await.expect_err("the server has no TLS");
+        // It is the operator's to mend, and no mail is lost over it.
+        assert_eq!((failure.code.as_str(), failure.permanent), (code, false));
+        assert!(!failure.detail.contains("hush"));
     }
-    let failure = deliver(&Post::new(&config, PathBuf::new())).await;
-    let failure = failure.expect_err("the server has no TLS");
-    assert!(!failure.detail.contains("hush"));
     assert!(catcher.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_goes_over_tls_in_each_way_and_after_signing_in() {
+    for (offered, security) in [
+        (MailTls::StartTls, SmtpSecurity::StartTls),
+        (MailTls::StartTls, SmtpSecurity::Opportunistic),
+        (MailTls::Implicit, SmtpSecurity::Implicit),
+    ] {
+        let catcher = MailCatcher::secured(offered, Some(ACCOUNT)).await;
+        let catcher = catcher.expect("it starts");
+        let post = with(&catcher, security, trusting(&catcher), Some("hush"));
+        deliver(&post).await.expect("it is taken");
+        let [mail] = &catcher.mails()[..] else {
+            panic!("one mail")
+        };
+        assert!(mail.secured, "{security:?}");
+        assert_eq!(mail.user.as_deref(), Some("alta"));
+        assert!(mail.text.contains("Subject: =?utf-8?b?"), "{}", mail.text);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_known_vouches_for_gets_neither_mail_nor_password() {
+    for (offered, security) in [
+        (MailTls::StartTls, SmtpSecurity::StartTls),
+        (MailTls::StartTls, SmtpSecurity::Opportunistic),
+        (MailTls::Implicit, SmtpSecurity::Implicit),
+    ] {
+        let catcher = MailCatcher::secured(offered, None).await;
+        let catcher = catcher.expect("it starts");
+        let post = with(&catcher, security, Authorities::default(), None);
+        let failure = deliver(&post)
+            .await
+            .expect_err("its certificate is its own");
+        let seen = (failure.code.as_str(), failure.permanent);
+        assert_eq!(seen, ("MAIL_SERVER_UNAVAILABLE", false), "{security:?}");
+        assert!(catcher.mails().is_empty());
+        let post = with(&catcher, security, trusting(&catcher), None);
+        deliver(&post).await.expect("it is trusted");
+    }
+}
+
+/// The certificate is another server's, though somebody known vouches for it.
+#[tokio::test]
+async fn a_certificate_of_another_host_is_refused() {
+    let catcher = MailCatcher::secured(MailTls::Implicit, None).await;
+    let catcher = catcher.expect("it starts");
+    let mut post = with(&catcher, SmtpSecurity::Implicit, trusting(&catcher), None);
+    deliver(&post).await.expect("it is the one");
+    let Way::Server(smtp) = &mut post.way else {
+        panic!("a server")
+    };
+    // The same machine by a name that is not in it.
+    smtp.host = "127.0.0.1".into();
+    let failure = deliver(&post).await.expect_err("it is another's");
+    assert_eq!(failure.code, "MAIL_SERVER_UNAVAILABLE");
+    assert_eq!(catcher.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_and_not_shown() {
+    let catcher = MailCatcher::secured(MailTls::StartTls, Some(("alta", "another"))).await;
+    let catcher = catcher.expect("it starts");
+    let post = with(
+        &catcher,
+        SmtpSecurity::StartTls,
+        trusting(&catcher),
+        Some("hush"),
+    );
+    let undelivered = attempt(&post).await.expect_err("refused");
+    // It is the operator's to mend, and no mail is lost over it.
+    let passing = Failure::passing("MAIL_SIGN_IN_REFUSED", "the mail server answered 535");
+    assert_eq!(undelivered.failure, passing);
+    assert_eq!(undelivered.bounce, None);
+    assert!(catcher.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_can_sign_in_to_gets_no_password() {
+    let catcher = MailCatcher::secured(MailTls::StartTls, None).await;
+    let catcher = catcher.expect("it starts");
+    let post = with(
+        &catcher,
+        SmtpSecurity::StartTls,
+        trusting(&catcher),
+        Some("hush"),
+    );
+    let failure = deliver(&post).await.expect_err("it offers no such thing");
+    let seen = (failure.code.as_str(), failure.permanent);
+    assert_eq!(seen, ("MAIL_SERVER_UNFIT", false));
+    assert!(catcher.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_closes_the_connection_is_asked_again_later() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    let post = to_port(catcher.port());
+    for mode in [MailMode::Drop, MailMode::DropInData] {
+        catcher.set_mode(mode);
+        let failure = deliver(&post).await.expect_err("it hangs up");
+        let seen = (failure.code.as_str(), failure.permanent);
+        assert_eq!(seen, ("MAIL_SERVER_UNAVAILABLE", false), "{mode:?}");
+    }
+    catcher.set_mode(MailMode::Accept);
+    deliver(&post).await.expect("it is taken");
+}
+
+#[tokio::test]
+async fn a_server_that_goes_silent_over_a_mail_is_left_in_time() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    catcher.set_mode(MailMode::HangInData);
+    let mut post = to_port(catcher.port());
+    post.within = Duration::from_millis(300);
+    let failure = deliver(&post).await.expect_err("it hangs");
+    let seen = (failure.code.as_str(), failure.permanent);
+    assert_eq!(seen, ("MAIL_TIMEOUT", false));
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_as_a_whole_says_nothing_of_its_address() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    let post = to_port(catcher.port());
+    for (words, code, permanent) in [
+        ("554 5.7.1 spam", "MAIL_REFUSED", true),
+        ("552 5.3.4 too large", "MAIL_REFUSED", true),
+        ("451 4.3.0 later", "MAIL_REFUSED_FOR_NOW", false),
+        ("452 4.2.2 full", "MAIL_REFUSED_FOR_NOW", false),
+    ] {
+        catcher.set_mode(MailMode::SayToMail(words));
+        let undelivered = attempt(&post).await.expect_err("refused");
+        let failure = undelivered.failure;
+        assert_eq!(
+            (failure.code.as_str(), failure.permanent),
+            (code, permanent)
+        );
+        assert_eq!(undelivered.bounce, None, "{words}");
+    }
+}
+
+#[test]
+fn only_certificates_vouch_for_a_server() {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join("ca.pem");
+    let wrapped =
+        |words: &str| format!("-----BEGIN CERTIFICATE-----\n{words}\n-----END CERTIFICATE-----\n");
+    assert!(Authorities::read(&file).is_err());
+    for text in [
+        String::new(),
+        "words".to_owned(),
+        wrapped("!"),
+        wrapped("bm8="),
+    ] {
+        fs::write(&file, &text).expect("written");
+        assert!(Authorities::read(&file).is_err(), "{text:?}");
+    }
 }
 
 #[tokio::test]
 async fn an_address_that_cannot_be_one_is_never_tried() {
     let catcher = MailCatcher::start().await.expect("it starts");
-    let post = Post::new(&server(catcher.port()), PathBuf::new());
+    let post = to_port(catcher.port());
     let letter = Letter {
         to: "a@b\r\nRCPT TO:<c@d>".into(),
         ..letter()
@@ -139,7 +328,7 @@ async fn without_a_server_a_mail_becomes_one_private_file() {
         templates: None,
     };
     let directory = home.path().join("mail");
-    let post = Post::new(&config, directory.clone());
+    let post = Post::new(&config, Authorities::default(), directory.clone());
     deliver(&post).await.expect("it is written");
     deliver(&post).await.expect("it is there");
     let files: Vec<_> = fs::read_dir(&directory).expect("it was made").collect();
@@ -157,7 +346,7 @@ async fn without_a_server_a_mail_becomes_one_private_file() {
 #[tokio::test]
 async fn an_address_that_is_refused_is_told_from_a_sender_or_a_mail_that_is() {
     let catcher = MailCatcher::start().await.expect("it starts");
-    let post = Post::new(&server(catcher.port()), PathBuf::new());
+    let post = to_port(catcher.port());
     let cases = [
         (
             "550 5.1.1 <amal@example.org>: user unknown",

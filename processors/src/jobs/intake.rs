@@ -10,14 +10,11 @@ use domain::{
     user::UserEvent,
 };
 use event_store::{EventStore, RecordedEvent, StoreError};
-use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// How many streams are asked together.
-const AT_ONCE: usize = 8;
 
 /// Fills the job table.
 pub(crate) struct Intake {
@@ -156,32 +153,27 @@ fn mail(event: &RecordedEvent, about: Mail) -> NewJob {
     }
 }
 
-impl Intake {
-    /// Adds the project of an item's job, by which workers share their time.
-    async fn with_project(&self, job: NewJob) -> Result<NewJob, StoreError> {
-        let (Some(item_id), None) = (job.item_id, job.project_id) else {
-            return Ok(job);
-        };
-        let facts = self.store.load::<ItemFacts>(item_id).await?.aggregate;
-        let item = facts.submission.item_even_deleted();
-        Ok(NewJob {
-            project_id: item.map(|item| item.project_id),
-            ..job
-        })
-    }
-}
-
 impl Reaction for Intake {
     const NAME: &'static str = "jobs";
     type Prepared = Vec<NewJob>;
 
+    /// Adds the projects of items' jobs, by which workers share their time. Thousands may be asked for
+    /// at once, and whoever comes behind them waits for them here: all are found in one round trip.
     async fn prepare(&self, events: &[RecordedEvent]) -> Result<Vec<NewJob>, StoreError> {
         let wanted: Vec<Option<NewJob>> = events.iter().map(wanted).collect::<Result<_, _>>()?;
-        stream::iter(wanted.into_iter().flatten())
-            .map(|job| self.with_project(job))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
+        let mut jobs: Vec<NewJob> = wanted.into_iter().flatten().collect();
+        let items: BTreeSet<Uuid> = jobs.iter().filter_map(|job| job.item_id).collect();
+        let items: Vec<Uuid> = items.into_iter().collect();
+        if items.is_empty() {
+            return Ok(jobs);
+        }
+        let facts = self.store.load_all::<ItemFacts>(&items).await?;
+        for job in &mut jobs {
+            let facts = job.item_id.and_then(|id| facts.get(&id));
+            let item = facts.and_then(|facts| facts.aggregate.submission.item_even_deleted());
+            job.project_id = job.project_id.or(item.map(|item| item.project_id));
+        }
+        Ok(jobs)
     }
 
     async fn write(
@@ -190,41 +182,71 @@ impl Reaction for Intake {
         jobs: Vec<NewJob>,
     ) -> Result<Vec<&'static str>, sqlx::Error> {
         let kinds: BTreeSet<Kind> = jobs.iter().map(|job| job.kind).collect();
-        for job in jobs {
-            insert(tx, job).await?;
+        if !jobs.is_empty() {
+            insert(tx, jobs).await?;
         }
         Ok(kinds.into_iter().map(Kind::wake).collect())
     }
 }
 
+/// The columns of some jobs.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    kinds: Vec<String>,
+    sources: Vec<Uuid>,
+    items: Vec<Option<Uuid>>,
+    projects: Vec<Option<Uuid>>,
+    tasks: Vec<Value>,
+    times: Vec<OffsetDateTime>,
+}
+
+impl FromIterator<NewJob> for Columns {
+    fn from_iter<I: IntoIterator<Item = NewJob>>(jobs: I) -> Self {
+        let mut columns = Self::default();
+        for job in jobs {
+            columns.ids.push(job.job_id);
+            columns.kinds.push(job.kind.as_str().to_owned());
+            columns.sources.push(job.source_event_id);
+            columns.items.push(job.item_id);
+            columns.projects.push(job.project_id);
+            let task = serde_json::to_value(&job.task).unwrap_or_default();
+            columns.tasks.push(task);
+            columns.times.push(job.created_at);
+        }
+        columns
+    }
+}
+
 /// A new run makes the dead letters of the item's earlier runs moot.
-async fn insert(tx: &mut PgConnection, job: NewJob) -> Result<(), sqlx::Error> {
-    let kind = job.kind.as_str();
-    let task = serde_json::to_value(&job.task).unwrap_or_default();
+async fn insert(tx: &mut PgConnection, jobs: Vec<NewJob>) -> Result<(), sqlx::Error> {
+    let columns: Columns = jobs.into_iter().collect();
     sqlx::query!(
         "INSERT INTO jobs (job_id, kind, source_event_id, item_id, project_id, task, run_after, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+         SELECT j.id, j.kind, j.source, j.item, j.project, j.task, j.at, j.at
+         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::jsonb[],
+                     $7::timestamptz[]) j(id, kind, source, item, project, task, at)
          ON CONFLICT DO NOTHING",
-        job.job_id,
-        kind,
-        job.source_event_id,
-        job.item_id,
-        job.project_id,
-        task,
-        job.created_at,
+        &columns.ids,
+        &columns.kinds,
+        &columns.sources,
+        &columns.items as &[Option<Uuid>],
+        &columns.projects as &[Option<Uuid>],
+        &columns.tasks,
+        &columns.times,
     )
     .execute(&mut *tx)
     .await?;
-    if job.kind != Kind::Email {
-        sqlx::query!(
-            "UPDATE jobs SET state = 'retried'
-             WHERE item_id = $1 AND kind = $2 AND state = 'dead' AND created_at < $3",
-            job.item_id,
-            kind,
-            job.created_at,
-        )
-        .execute(tx)
-        .await?;
-    }
+    sqlx::query!(
+        "UPDATE jobs dead SET state = 'retried'
+         FROM UNNEST($1::uuid[], $2::text[], $3::timestamptz[]) run(item, kind, at)
+         WHERE dead.item_id = run.item AND dead.kind = run.kind AND run.kind <> 'email'
+           AND dead.state = 'dead' AND dead.created_at < run.at",
+        &columns.items as &[Option<Uuid>],
+        &columns.kinds,
+        &columns.times,
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How long a job is held before others may take it.
-pub const LEASE: Duration = Duration::from_secs(30);
+/// How long a job is held before others may take it. They look every second: a worker's death costs its
+/// job less than thirty seconds, also on a busy machine.
+pub const LEASE: Duration = Duration::from_secs(25);
 /// How many jobs of one project are looked at: more than workers that take at the same moment.
 const CANDIDATES: i64 = 32;
 /// The longest error that is kept, in characters.

@@ -9,7 +9,9 @@ use domain::{
     submission::{ContentRef, Processing, ProcessingOutcome, StoredFile, SubmissionCommand, Text},
 };
 use event_store::EventStore;
-use media::{ErrorCode, Limits, MediaType, ObjectStorage, store::StoreError as ObjectError};
+use media::{
+    ErrorCode, Limits, MediaType, ObjectStorage, store::StoreError as ObjectError, work::Work,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
@@ -79,10 +81,7 @@ impl Reading {
     ) -> Result<Found, Failure> {
         let unsupported = || Failure::from(media::Fault::from(ErrorCode::UnsupportedType));
         let media_type = MediaType::from_mime(&file.media_type).ok_or_else(unsupported)?;
-        let place = tempfile::Builder::new()
-            .prefix("alta-job-")
-            .tempdir()
-            .map_err(|error| away("the working directory", &error))?;
+        let place = Work::new()?;
         let input = self.fetch(file, media_type, place.path()).await?;
         let tell = |done, total| {
             progress.send_replace(Some((done, total)));

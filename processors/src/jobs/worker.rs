@@ -29,7 +29,7 @@ use uuid::Uuid;
 /// How often a worker without work looks for itself.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a held job is renewed.
-const RENEW: Duration = Duration::from_secs(10);
+const RENEW: Duration = Duration::from_secs(8);
 /// How long renewing may take.
 const RENEWAL: Duration = Duration::from_secs(4);
 /// Retries wait at most this long.

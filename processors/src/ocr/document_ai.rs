@@ -19,6 +19,7 @@ use media::{
     engine_child::EngineProgram,
     pdf,
 };
+use reqwest::Client;
 use serde_json::json;
 use std::{
     path::Path,
@@ -164,13 +165,8 @@ impl DocumentAi {
             body["processOptions"] =
                 json!({"ocrConfig": {"hints": {"languageHints": [known.code]}}});
         }
-        let token = self.account.token().await?;
-        let answer: Answer = self
-            .remote
-            .ask(PATIENCE, |client| {
-                client.post(&self.url).bearer_auth(&token).json(&body)
-            })
-            .await?;
+        let request = |client: &Client| client.post(&self.url).json(&body);
+        let answer: Answer = self.account.ask(&self.remote, PATIENCE, request).await?;
         let expected = numbers.clone().count();
         let found = answer.document.into_pages(*numbers.start());
         if found.len() == expected {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use media::{ErrorCode, Fault, Limits, MediaType};
+use media::{Fault, Limits, MediaType, work::Work};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -124,12 +124,7 @@ pub async fn recognise(
     limits: &Limits,
     tell: Tell<'_>,
 ) -> Result<OcrOutcome, Fault> {
-    let work = tempfile::Builder::new()
-        .prefix("alta-ocr-")
-        .tempdir()
-        .map_err(|error| {
-            ErrorCode::EngineFailed.because(format!("no working directory: {error}"))
-        })?;
+    let work = Work::new()?;
     let document = Document {
         input,
         kind,

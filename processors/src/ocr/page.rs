@@ -152,17 +152,18 @@ impl Reader<'_> {
         Err(undrawn.because(format!("page {number} cannot be drawn")))
     }
 
-    /// Brings the page upright and its lines level.
+    /// Brings the page upright and its lines level. Most pages are upright: their skew is looked for
+    /// meanwhile, so that a processor has something to do while a fence is put up.
     async fn level(&self, tesseract: &Tesseract<'_>, name: &str) -> Result<Level, Fault> {
-        let seen = tesseract.orientation(name).await?;
+        let looks = tokio::try_join!(tesseract.orientation(name), tesseract.skew(name));
+        let (seen, skew) = looks?;
         let model = self.models.for_script(seen.script.as_deref())?;
-        let upright = if seen.quarters == 0 {
-            name
+        let (upright, degrees) = if seen.quarters == 0 {
+            (name, skew)
         } else {
             self.turn((name, "upright.png"), seen.quarters, 0.0).await?;
-            "upright.png"
+            ("upright.png", tesseract.skew("upright.png").await?)
         };
-        let degrees = tesseract.skew(upright).await?;
         if !SKEW.contains(&degrees.abs()) {
             return Ok(Level {
                 name: upright.to_owned(),

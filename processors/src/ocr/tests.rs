@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use media::ErrorCode;
 use media::engine_child::EngineProgram;
 use media::score::{Level, character_error_rate};
 

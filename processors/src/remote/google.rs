@@ -1,11 +1,12 @@
 //! Who this service is to Google: a service account's key signs a short statement, which is
 //! exchanged for a token (RFC 7523; <https://developers.google.com/identity/protocols/oauth2/service-account>).
 
-use super::Remote;
+use super::{Refusal, Remote};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use media::{ErrorCode, Fault};
+use reqwest::{Client, RequestBuilder};
 use runtime::clock::Clock;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
 use tokio::{sync::Mutex, time::Instant};
 
@@ -85,11 +86,38 @@ impl Account {
         self.remote.rest()
     }
 
-    /// A token that holds for a while yet.
+    /// Asks a server as this account. A token may be withdrawn before its time: one that the server
+    /// does not accept is forgotten, and it is asked once more with a new one.
     ///
     /// # Errors
-    /// `ENGINE_UNAVAILABLE`, `ENGINE_FAILED`.
-    pub async fn token(&self) -> Result<String, Fault> {
+    /// Those of [`Remote::ask`], of the server and of the token service.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        remote: &Remote,
+        patience: Duration,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<T, Fault> {
+        let token = self.token().await?;
+        let asked = remote.ask_with_key(patience, |client| request(client).bearer_auth(&token));
+        match asked.await {
+            Err(Refusal { key: true, .. }) => self.forget(&token).await,
+            outcome => return outcome.map_err(|refusal| refusal.fault),
+        }
+        let token = self.token().await?;
+        let request = |client: &Client| request(client).bearer_auth(&token);
+        remote.ask(patience, request).await
+    }
+
+    /// Unless another job has a newer one by now.
+    async fn forget(&self, refused: &str) {
+        let mut kept = self.token.lock().await;
+        if kept.as_ref().is_some_and(|(token, _)| token == refused) {
+            *kept = None;
+        }
+    }
+
+    /// A token that holds for a while yet.
+    async fn token(&self) -> Result<String, Fault> {
         let mut kept = self.token.lock().await;
         if let Some((token, until)) = &*kept
             && *until > Instant::now() + SPARE

@@ -40,6 +40,19 @@ pub(crate) struct Remote {
     breaker: Breaker,
 }
 
+/// Why a request came to nothing.
+pub(crate) struct Refusal {
+    pub fault: Fault,
+    /// The server does not accept the key that came with it.
+    pub key: bool,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { fault, key: false }
+    }
+}
+
 /// How a request was answered.
 enum Answered {
     Bytes(Vec<u8>),
@@ -82,10 +95,23 @@ impl Remote {
         patience: Duration,
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<T, Fault> {
+        let asked = self.ask_with_key(patience, request).await;
+        asked.map_err(|refusal| refusal.fault)
+    }
+
+    /// The same, for who can do something about a key that is not accepted.
+    ///
+    /// # Errors
+    /// Those of `ask`.
+    pub async fn ask_with_key<T: DeserializeOwned>(
+        &self,
+        patience: Duration,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<T, Refusal> {
         let mut waits = 0;
         let bytes = loop {
             if self.breaker.is_open() {
-                return Err(self.unavailable("is left alone for a while"));
+                return Err(self.unavailable("is left alone for a while").into());
             }
             let sent = request(&self.client).timeout(patience).send();
             match self.answered(sent.await).await? {
@@ -96,7 +122,7 @@ impl Remote {
                 }
                 Answered::Later(wait, status) => {
                     self.breaker.told_to_wait(wait);
-                    return Err(self.unavailable(&format!("answers {status}")));
+                    return Err(self.unavailable(&format!("answers {status}")).into());
                 }
             }
         };
@@ -113,12 +139,12 @@ impl Remote {
                     "{} answers what cannot be read",
                     self.name
                 );
-                self.failed("answers what cannot be read")
+                self.failed("answers what cannot be read").into()
             })
             .inspect(|_| self.breaker.succeeded())
     }
 
-    async fn answered(&self, sent: reqwest::Result<Response>) -> Result<Answered, Fault> {
+    async fn answered(&self, sent: reqwest::Result<Response>) -> Result<Answered, Refusal> {
         let response = sent.map_err(|error| self.silent(&error))?;
         let status = response.status();
         let wait = retry_after(&response);
@@ -138,11 +164,14 @@ impl Remote {
             (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => Ok(Answered::Later(wait, status)),
             _ if status.is_client_error() => {
                 self.breaker.succeeded();
-                Err(self.refused(status, &bytes))
+                Err(Refusal {
+                    fault: self.refused(status, &bytes),
+                    key: status == StatusCode::UNAUTHORIZED,
+                })
             }
             _ => {
                 self.broken();
-                Err(self.unavailable(&format!("answers {status}")))
+                Err(self.unavailable(&format!("answers {status}")).into())
             }
         }
     }

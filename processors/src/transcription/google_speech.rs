@@ -149,13 +149,9 @@ impl GoogleSpeech {
     }
 
     async fn send(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Operation, Fault> {
-        let token = self.account.token().await?;
-        let request = |client: &Client| {
-            request(client)
-                .bearer_auth(&token)
-                .header("x-goog-user-project", &self.project)
-        };
-        self.remote.ask(PATIENCE, request).await
+        let request =
+            |client: &Client| request(client).header("x-goog-user-project", &self.project);
+        self.account.ask(&self.remote, PATIENCE, request).await
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use media::{ErrorCode, Fault, Limits, MediaType};
+use media::{ErrorCode, Fault, Limits, MediaType, work::Work};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -64,6 +64,8 @@ pub trait Transcriber: Send + Sync {
 /// longer each time the pause between is.
 const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+/// A try that took longer met more than a moment's fault.
+const MOMENT: Duration = Duration::from_secs(30);
 
 /// What is heard at once.
 #[derive(Debug, Clone, Copy)]
@@ -195,12 +197,7 @@ pub async fn transcribe(
     if !kind.is_voice() {
         return Err(ErrorCode::UnsupportedType.because("not a recording"));
     }
-    let work = tempfile::Builder::new()
-        .prefix("alta-speech-")
-        .tempdir()
-        .map_err(|error| {
-            ErrorCode::EngineFailed.because(format!("no working directory: {error}"))
-        })?;
+    let work = Work::new()?;
     let tracks = pcm::decode(input, kind, work.path(), limits).await?;
     let duration = tracks.iter().map(Track::seconds).fold(0.0, f64::max);
     let speech = find_speech(&tracks).await?;
@@ -242,8 +239,11 @@ pub async fn transcribe(
 async fn hear(engine: &dyn Transcriber, piece: Piece<'_>, tries: u32) -> Result<Heard, Fault> {
     let mut tried = 1;
     loop {
-        match engine.hear(piece).await {
-            Err(fault) if fault.code == ErrorCode::EngineUnavailable && tried < tries => {
+        let began = Instant::now();
+        let outcome = engine.hear(piece).await;
+        let again = tried < tries && began.elapsed() < MOMENT;
+        match outcome {
+            Err(fault) if again && fault.code == ErrorCode::EngineUnavailable => {
                 tracing::info!(
                     engine = engine.name(),
                     "a piece is tried again: {}",

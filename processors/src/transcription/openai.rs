@@ -2,7 +2,8 @@
 //! Recordings go to it as WAV, cut at pauses, and its times are put back into the recording.
 //!
 //! Servers disagree about words: OpenAI lists them beside the segments, whisper.cpp lists pieces of
-//! words inside them, others have none. Nor are their times always within what was sent.
+//! words inside them, others have none. Nor are their times always within what was sent. OpenAI's GPT
+//! models have no times at all: what they hear is cut shorter, and each piece is a segment.
 
 use super::{Heard, Piece, Segment, Stretch, Transcriber, Word, mean, runs_of};
 use crate::remote::Remote;
@@ -20,9 +21,10 @@ use std::time::Duration;
 const NAME: &str = "openai";
 /// Ten minutes are 19 MB; OpenAI takes 25.
 const LONGEST: f64 = 600.0;
-/// A server of one's own may be a good deal slower than the sound.
-const PATIENCE: Duration = Duration::from_mins(2);
-const PATIENCE_A_SECOND: f64 = 4.0;
+/// Where nothing within a piece has a time.
+const LONGEST_UNTIMED: f64 = 30.0;
+/// How long any piece may take, and longer ones take longer.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Above and below these, whisper heard nothing and made words up (its own `no_speech_threshold` and
 /// `logprob_threshold`).
 const NO_SPEECH: f64 = 0.6;
@@ -33,11 +35,13 @@ pub struct OpenAi {
     url: String,
     key: Option<SecretString>,
     model: String,
+    seconds_per_second: u32,
     remote: Remote,
 }
 
 impl OpenAi {
-    /// The server behind this base URL, which ends before `/audio/transcriptions`.
+    /// The server behind this base URL, which ends before `/audio/transcriptions`. For each second of
+    /// sound it may take so many.
     ///
     /// # Errors
     /// When the machine has no usable certificates.
@@ -45,22 +49,33 @@ impl OpenAi {
         base_url: &str,
         key: Option<SecretString>,
         model: String,
+        seconds_per_second: u32,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             url: format!("{base_url}/audio/transcriptions"),
             key,
             model,
+            seconds_per_second,
             remote: Remote::new(NAME)?,
         })
+    }
+
+    /// `gpt-4o-transcribe` and its like answer with the text alone, and refuse to be asked for more
+    /// (<https://platform.openai.com/docs/api-reference/audio/createTranscription>).
+    fn is_untimed(&self) -> bool {
+        self.model.starts_with("gpt-")
+    }
+
+    fn patience(&self, seconds: f64) -> Duration {
+        PATIENCE + Duration::from_secs_f64(seconds) * self.seconds_per_second
     }
 
     async fn ask(&self, piece: Piece<'_>) -> Result<Heard, Fault> {
         let (start, end) = piece.span();
         let wav = piece.wav().await?;
-        let patience = PATIENCE + Duration::from_secs_f64((end - start) * PATIENCE_A_SECOND);
         let answer: Answer = self
             .remote
-            .ask(patience, |client| {
+            .ask(self.patience(end - start), |client| {
                 let request = client
                     .post(&self.url)
                     .multipart(self.form(wav.clone(), piece.language));
@@ -82,10 +97,14 @@ impl OpenAi {
         let form = Form::new()
             .part("file", file)
             .text("model", self.model.clone())
-            .text("response_format", "verbose_json")
-            .text("timestamp_granularities[]", "segment")
-            .text("timestamp_granularities[]", "word")
             .text("temperature", "0");
+        let form = if self.is_untimed() {
+            form.text("response_format", "json")
+        } else {
+            form.text("response_format", "verbose_json")
+                .text("timestamp_granularities[]", "segment")
+                .text("timestamp_granularities[]", "word")
+        };
         match language {
             Some(language) => form.text("language", language.to_owned()),
             None => form,
@@ -115,7 +134,8 @@ impl Transcriber for OpenAi {
     }
 
     fn pieces<'a>(&self, stretches: &'a [Stretch]) -> Vec<&'a [Stretch]> {
-        runs_of(stretches, LONGEST)
+        let untimed = self.is_untimed();
+        runs_of(stretches, if untimed { LONGEST_UNTIMED } else { LONGEST })
     }
 
     fn hear<'a>(&'a self, piece: Piece<'a>) -> BoxFuture<'a, Result<Heard, Fault>> {
@@ -127,7 +147,7 @@ impl Transcriber for OpenAi {
     }
 }
 
-/// `verbose_json`, as far as it is read.
+/// `verbose_json`, or less, as far as it is read.
 #[derive(Debug, Deserialize)]
 struct Answer {
     language: Option<String>,
@@ -320,6 +340,15 @@ mod tests {
     fn heard(answer: serde_json::Value) -> Heard {
         let answer: Answer = serde_json::from_value(answer).expect("the documented shape");
         answer.heard(100.0, 110.0, None)
+    }
+
+    #[test]
+    fn a_server_is_waited_for_by_the_length_of_what_it_hears() {
+        let engine = OpenAi::new("http://127.0.0.1", None, "whisper-1".into(), 2);
+        let patience = |seconds| engine.as_ref().expect("it can be asked").patience(seconds);
+        assert_eq!(patience(0.0), Duration::from_mins(1));
+        assert_eq!(patience(10.0), Duration::from_secs(80));
+        assert_eq!(patience(LONGEST), Duration::from_mins(21));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use event_store::{
     Context, EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay,
 };
 use media::{Limits, ObjectStorage, engine_child::EngineProgram};
-use processors::{Engines, Part, Settings};
+use processors::{Engines, Part, Settings, email::Authorities};
 use runtime::{
     clock::Clock,
     config::{jobs::JobsConfig, mail::MailConfig},
@@ -36,6 +36,7 @@ pub struct House {
     pub storage: ObjectStorage,
     pub settings: Settings,
     pub ids: Ids,
+    pub place: Place,
     _home: Home,
     _relay: JoinHandle<()>,
     _nats: TestNats,
@@ -54,79 +55,50 @@ impl Running {
     }
 }
 
+/// Where processors find what they work on.
+pub struct Place {
+    pub database: String,
+    pub nats: String,
+    pub home: PathBuf,
+}
+
 impl House {
     pub async fn new() -> Self {
         let database = test_kit::postgres().await;
         let nats = test_kit::nats().await;
         let home = Home::new().expect("a directory");
-        let client = async_nats::connect(&nats.url).await.expect("a NATS client");
-        let heads = Heads::start(client.clone());
+        let place = Place {
+            database: database.url.clone(),
+            nats: nats.url.clone(),
+            home: home.path().to_owned(),
+        };
+        let settings = settings(&place).await;
         let pool = database.another_pool(30).await.expect("a pool");
         let vault = Vault::new(pool.clone(), [7; 32]);
-        let (ids, clock) = (Ids::system(), Clock::system());
         let store = EventStore::new(
             pool.clone(),
             vault.clone(),
-            heads.clone(),
-            store_settings(&ids),
+            settings.heads.clone(),
+            store_settings(&settings.ids),
         );
         let log = Log::new(pool, vault);
         let relay = tokio::spawn(relay::run(
             relay::RelaySettings {
                 pool: database.another_pool(4).await.expect("a pool"),
-                nats: client.clone(),
-                heads: heads.clone(),
+                nats: client(&place).await,
+                heads: settings.heads.clone(),
                 batch_size: 500,
             },
             CancellationToken::new(),
         ));
-        let objects = format!("file://{}", home.path().join("objects").display());
-        let storage = ObjectStorage::from_url(&objects).expect("a directory");
-        let followed = log.clone();
-        let settings = Settings {
-            connect: as_processors(&database),
-            subscribe: Arc::new(move |after| {
-                Subscription::new(followed.clone(), client.clone(), after)
-            }),
-            store: {
-                let pool = processors_pool(&database, 20).await;
-                let vault = Vault::new(pool.clone(), [7; 32]);
-                EventStore::new(pool, vault, heads.clone(), store_settings(&ids))
-            },
-            heads,
-            storage: storage.clone(),
-            tokens: tokens(),
-            mail: MailConfig {
-                smtp: None,
-                from: "Alta Data <alta@example.org>".into(),
-                templates: None,
-            },
-            public_url: "http://127.0.0.1:8000".into(),
-            mail_templates: Arc::default(),
-            mail_directory: home.path().join("mail"),
-            jobs: JobsConfig {
-                max_retries: 3,
-                retry_delay: Duration::ZERO,
-                ocr_concurrency: 2,
-                transcription_concurrency: 1,
-            },
-            limits: Limits::default(),
-            engines: Engines::local(
-                EngineProgram::current(&[CHILD, "--exact", "--ignored", "--quiet"])
-                    .expect("a running test has an executable"),
-            ),
-            clock,
-            ids: ids.clone(),
-            grace: Duration::from_secs(20),
-            only: vec![],
-        };
         Self {
-            database,
             store,
             log,
-            storage,
+            storage: settings.storage.clone(),
+            ids: settings.ids.clone(),
+            place,
             settings,
-            ids,
+            database,
             _home: home,
             _relay: relay,
             _nats: nats,
@@ -141,7 +113,7 @@ impl House {
 
     /// The same settings over a store that has opened nothing yet.
     pub async fn without_cached_keys(&self) -> Settings {
-        let pool = processors_pool(&self.database, 10).await;
+        let pool = processors_pool(&self.place.database, 10).await;
         let vault = Vault::new(pool.clone(), [7; 32]);
         let mut settings = self.settings.clone();
         let store_settings = store_settings(&self.ids);
@@ -167,13 +139,63 @@ pub fn run(settings: Settings) -> Running {
     Running { task, shutdown }
 }
 
+/// What processors run on there.
+pub async fn settings(place: &Place) -> Settings {
+    let client = client(place).await;
+    let heads = Heads::start(client.clone());
+    let (ids, clock) = (Ids::system(), Clock::system());
+    let pool = processors_pool(&place.database, 20).await;
+    let vault = Vault::new(pool.clone(), [7; 32]);
+    let followed = Log::new(pool.clone(), vault.clone());
+    let objects = format!("file://{}", place.home.join("objects").display());
+    Settings {
+        connect: as_processors(&place.database),
+        subscribe: Arc::new(move |after| {
+            Subscription::new(followed.clone(), client.clone(), after)
+        }),
+        store: EventStore::new(pool, vault, heads.clone(), store_settings(&ids)),
+        heads,
+        storage: ObjectStorage::from_url(&objects).expect("a directory"),
+        tokens: tokens(),
+        mail: MailConfig {
+            smtp: None,
+            from: "Alta Data <alta@example.org>".into(),
+            templates: None,
+        },
+        mail_authorities: Authorities::default(),
+        public_url: "http://127.0.0.1:8000".into(),
+        mail_templates: Arc::default(),
+        mail_directory: place.home.join("mail"),
+        jobs: JobsConfig {
+            max_retries: 3,
+            retry_delay: Duration::ZERO,
+            ocr_concurrency: 2,
+            transcription_concurrency: 1,
+        },
+        limits: Limits::default(),
+        engines: Engines::local(
+            EngineProgram::current(&[CHILD, "--exact", "--ignored", "--quiet"])
+                .expect("a running test has an executable"),
+        ),
+        clock,
+        ids,
+        grace: Duration::from_secs(20),
+        only: vec![],
+    }
+}
+
+async fn client(place: &Place) -> async_nats::Client {
+    let connected = async_nats::connect(&place.nats).await;
+    connected.expect("a NATS client")
+}
+
 /// With the rights that processors have in production, and no more.
-fn as_processors(database: &TestDatabase) -> PgConnectOptions {
-    let options: PgConnectOptions = database.url.parse().expect("a URL");
+fn as_processors(database: &str) -> PgConnectOptions {
+    let options: PgConnectOptions = database.parse().expect("a URL");
     options.options([("role", "alta_processors")])
 }
 
-async fn processors_pool(database: &TestDatabase, most: u32) -> PgPool {
+async fn processors_pool(database: &str, most: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(most)
         .connect_with(as_processors(database))

@@ -26,6 +26,7 @@ async fn with_server() -> (House, MailCatcher) {
         port: catcher.port(),
         credentials: None,
         security: SmtpSecurity::None,
+        authorities: None,
     });
     (house, catcher)
 }

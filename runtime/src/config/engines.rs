@@ -40,6 +40,9 @@ pub enum TranscriptionEngine {
         api_key: Option<SecretString>,
         /// `OPENAI_TRANSCRIPTION_MODEL`.
         model: String,
+        /// `OPENAI_SECONDS_PER_SECOND`: how long a server may take for each second of sound; a minute
+        /// is added.
+        seconds_per_second: u32,
     },
     /// Google Cloud Speech-to-Text.
     GoogleSpeech {
@@ -139,6 +142,7 @@ fn transcription(vars: &Vars<'_>, google: &Google) -> Result<TranscriptionEngine
     let base_url = vars.parsed("OPENAI_BASE_URL", http_url)?;
     let api_key = vars.parsed("OPENAI_API_KEY", api_key)?;
     let model = vars.parsed_or("OPENAI_TRANSCRIPTION_MODEL", "whisper-1", model)?;
+    let seconds_per_second = vars.number("OPENAI_SECONDS_PER_SECOND", 2, 1..=60)?;
     let speech = vars.parsed_or(
         "GOOGLE_SPEECH_ENDPOINT",
         "https://speech.googleapis.com",
@@ -156,6 +160,7 @@ fn transcription(vars: &Vars<'_>, google: &Google) -> Result<TranscriptionEngine
                 base_url: base_url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
                 api_key,
                 model,
+                seconds_per_second,
             })
         }
         Choice::Google => Ok(TranscriptionEngine::GoogleSpeech {

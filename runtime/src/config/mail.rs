@@ -31,6 +31,9 @@ pub struct SmtpConfig {
     pub credentials: Option<(String, SecretString)>,
     /// `SMTP_TLS`; by default implicit on port 465, STARTTLS with credentials, else opportunistic.
     pub security: SmtpSecurity,
+    /// `SMTP_CA_FILE`: certificates in PEM whose holders may vouch for the server, beside the usual
+    /// ones.
+    pub authorities: Option<PathBuf>,
 }
 
 /// How mails are sent.
@@ -69,6 +72,7 @@ fn smtp(vars: &Vars<'_>) -> Result<Option<SmtpConfig>, ConfigError> {
             ("none", Some(SmtpSecurity::None)),
         ],
     )?;
+    let authorities = vars.text("SMTP_CA_FILE").map(PathBuf::from);
     let Some(host) = host else { return Ok(None) };
     let credentials = match (user, password) {
         (Some(user), Some(password)) => Some((user, password)),
@@ -86,6 +90,7 @@ fn smtp(vars: &Vars<'_>) -> Result<Option<SmtpConfig>, ConfigError> {
         port,
         credentials,
         security: security.unwrap_or(usual),
+        authorities,
     }))
 }
 

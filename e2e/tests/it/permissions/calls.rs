@@ -106,6 +106,7 @@ fn body_of(rule: &Rule, project: &str) -> Option<Value> {
         ("POST", "/admin/users" | "/users") => {
             json!({ "email": "not-an-address", "password": e2e::PASSWORD })
         }
+        ("POST", "/ops/suppressed-addresses/lift") => json!({ "email": "somebody@example.org" }),
         ("POST", "/auth/me/erase") => json!({ "password": "not mine 12345" }),
         ("PUT", "/admin/users/{id}" | "/users/{id}") => json!({ "name": "Somebody else" }),
         ("POST", "/projects") => json!({ "name": "Mine" }),

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Uri},
     response::Response,
 };
-use futures::stream;
+use futures::{StreamExt, stream};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -34,6 +34,8 @@ enum End {
     Whole,
     /// The connection is cut before it.
     Cut,
+    /// It never comes.
+    Never,
 }
 
 pub struct Fake {
@@ -122,6 +124,12 @@ impl Reply {
         self
     }
 
+    /// The same, but for the last half of it: the server goes silent.
+    pub fn unfinished(mut self) -> Self {
+        self.end = End::Never;
+        self
+    }
+
     fn into_response(self) -> Response {
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {
@@ -130,13 +138,20 @@ impl Reply {
         let body = match self.end {
             End::Whole => Body::from(self.body),
             End::Cut => {
-                let half = Bytes::from(self.body[..self.body.len() / 2].to_vec());
                 let cut = std::io::Error::other("cut");
-                Body::from_stream(stream::iter([Ok(half), Err(cut)]))
+                Body::from_stream(stream::iter([Ok(half(&self.body)), Err(cut)]))
+            }
+            End::Never => {
+                let begun = stream::iter([Ok::<_, std::io::Error>(half(&self.body))]);
+                Body::from_stream(begun.chain(stream::pending()))
             }
         };
         response.body(body).expect("a response")
     }
+}
+
+fn half(body: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(&body[..body.len() / 2])
 }
 
 impl Seen {

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 use test_kit::Home;
 
@@ -244,6 +245,65 @@ async fn an_account_that_google_does_not_know_is_the_operators_to_mend() {
         (fault.code, fault.is_permanent()),
         (ErrorCode::EngineUnavailable, false)
     );
+}
+
+/// The token service gives another token each time; the first one is withdrawn before its time.
+async fn with_withdrawn_tokens(account: &Account, withdrawn: usize) -> (Fake, Engines) {
+    let issued = AtomicUsize::new(0);
+    let public = account.public.clone();
+    let fake = Fake::answering(move |seen, _| {
+        if seen.path == "/token" {
+            let _checked = token(seen, &public);
+            let number = issued.fetch_add(1, Ordering::SeqCst);
+            return Reply::json(
+                &json!({"access_token": format!("ya29.{number}"), "expires_in": 3599}),
+            );
+        }
+        let good = |number: usize| format!("Bearer ya29.{number}");
+        let holds =
+            (withdrawn..9).any(|number| seen.header("authorization") == Some(&good(number)));
+        if holds {
+            return Reply::json(&json!({"name": "1", "done": true, "response": {"results": [
+                {"alternatives": [{"transcript": "heard"}], "resultEndTime": "1s"}]}}));
+        }
+        Reply::text(
+            401,
+            "{\"error\": {\"code\": 401, \"status\": \"UNAUTHENTICATED\"}}",
+        )
+    })
+    .await;
+    let speech = TranscriptionEngine::GoogleSpeech {
+        project: "archive".into(),
+        endpoint: fake.url.clone(),
+        credentials: account.file(&fake.url),
+    };
+    let engines = engines(OcrEngine::Tesseract, speech);
+    (fake, engines)
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_any_more_is_replaced_and_the_request_made_once_more() {
+    let account = Account::new();
+    let (fake, engines) = with_withdrawn_tokens(&account, 1).await;
+    let path = sample("go-forward.wav");
+    for _ in 0..2 {
+        let heard = hear(&engines, &path, None).await.expect("heard");
+        assert_eq!(heard.text, "heard");
+    }
+    assert_eq!((fake.seen().len(), tokens(&fake)), (5, 2));
+}
+
+#[tokio::test]
+async fn where_no_token_is_accepted_it_is_not_tried_for_ever() {
+    let account = Account::new();
+    let (fake, engines) = with_withdrawn_tokens(&account, 9).await;
+    let path = sample("go-forward.wav");
+    let fault = hear(&engines, &path, None).await.expect_err("no key");
+    assert_eq!(
+        (fault.code, fault.is_permanent()),
+        (ErrorCode::EngineUnavailable, false)
+    );
+    assert_eq!((fake.seen().len(), tokens(&fake)), (4, 2));
 }
 
 /// Says of each page which request it came with and which of its pages it is.

@@ -2,8 +2,10 @@
 
 mod fake;
 mod google;
+mod killed;
 mod openai;
 mod trouble;
+mod working;
 
 use media::{Fault, Limits, MediaType, engine_child::EngineProgram};
 use processors::{

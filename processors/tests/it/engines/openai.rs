@@ -5,6 +5,7 @@ use super::{
     fake::{Fake, Reply, Seen},
     hear, long_recording, sample,
 };
+use media::ErrorCode;
 use processors::Engines;
 use runtime::{
     config::engines::{OcrEngine, TranscriptionEngine},
@@ -14,10 +15,15 @@ use serde_json::json;
 use test_kit::Home;
 
 pub fn openai(base_url: &str) -> Engines {
+    with_model(base_url, "whisper-1")
+}
+
+pub fn with_model(base_url: &str, model: &str) -> Engines {
     let engine = TranscriptionEngine::OpenAi {
         base_url: format!("{base_url}/v1"),
         api_key: Some(SecretString::new("sk-test-1")),
-        model: "whisper-1".into(),
+        model: model.into(),
+        seconds_per_second: 2,
     };
     engines(OcrEngine::Tesseract, engine)
 }
@@ -145,6 +151,51 @@ async fn a_long_recording_is_cut_at_pauses_and_put_together_with_its_own_times()
     }
     assert!(pairs[0][0].start < 2.0);
     assert!(transcript.duration_seconds - pairs[pairs.len() - 1][1].end < 2.0);
+}
+
+/// As OpenAI refuses what its model cannot do.
+fn only_json(seen: &Seen, before: usize) -> Reply {
+    let asks_for_more = part(seen, "timestamp_granularities[]").is_some();
+    if asks_for_more || part(seen, "response_format").as_deref() != Some(b"json") {
+        let error = json!({"error": {"param": "response_format", "code": "unsupported_value",
+            "message": "response_format 'verbose_json' is not compatible with this model"}});
+        return Reply::text(400, &error.to_string());
+    }
+    Reply::json(&json!({"text": format!("piece {before}"), "usage": {"type": "tokens"}}))
+}
+
+#[tokio::test]
+async fn a_model_that_tells_no_times_is_asked_for_the_text_alone_in_short_pieces() {
+    let fake = Fake::answering(only_json).await;
+    let home = Home::new().expect("a directory");
+    let recording = long_recording(&home, 3);
+    let engines = with_model(&fake.url, "gpt-4o-transcribe");
+    let transcript = hear(&engines, &recording, None).await.expect("heard");
+    let seen = fake.seen();
+    let lengths: Vec<f64> = seen
+        .iter()
+        .map(|seen| seconds(&part(seen, "file").expect("a file")))
+        .collect();
+    assert!((6..=12).contains(&lengths.len()), "{lengths:?}");
+    assert!(lengths.iter().all(|length| *length <= 30.0), "{lengths:?}");
+    assert_eq!(transcript.segments.len(), lengths.len());
+    for (segment, length) in transcript.segments.iter().zip(lengths) {
+        assert!((segment.end - segment.start - length).abs() < 0.01);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_do_what_it_is_asked_is_the_operators_to_change() {
+    let fake = Fake::answering(only_json).await;
+    let engines = with_model(&fake.url, "a-model-of-another-kind");
+    let path = sample("go-forward.wav");
+    let heard = hear(&engines, &path, None);
+    let fault = heard.await.expect_err("it is refused");
+    assert_eq!(
+        (fault.code, fault.is_permanent()),
+        (ErrorCode::EngineUnavailable, false)
+    );
+    assert!(fault.detail.contains("configuration"), "{fault}");
 }
 
 #[tokio::test]
