@@ -92,6 +92,7 @@ impl World {
             nats: self.nats.clone(),
             heads: self.heads.clone(),
             batch_size: i64::from(self.config.relay.batch_size),
+            replicas: self.config.nats.stream_replicas.map(usize::from),
         };
         Ok(Part::new("relay", move |shutdown| {
             let settings = settings.clone();

@@ -77,6 +77,7 @@ impl House {
                 nats: client.clone(),
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             CancellationToken::new(),
         ));

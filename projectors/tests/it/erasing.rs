@@ -108,6 +108,7 @@ impl World {
                 nats: client,
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             shutdown.clone(),
         ));

@@ -161,6 +161,7 @@ impl House {
                 nats: client.clone(),
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             shutdown.clone(),
         ));
