@@ -83,7 +83,7 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
     let places = Places::configured(&config)?;
     data_dir::make(&config.server.data_dir)?;
     let listener = Listener::bind(&config.server)?;
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, &format!("alta-{}", which.name()))?;
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
     tokio::select! {

@@ -28,7 +28,7 @@ const FOLLOW: Duration = Duration::from_secs(5);
 pub(crate) async fn run(config: Config) -> Result<()> {
     let _ours = data_dir::lock(&config.server.data_dir)?;
     let listener = Listener::bind(&config.server)?;
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
     tokio::select! {

@@ -1,6 +1,7 @@
 //! Whole journeys through the real binary with everything real behind it.
 
 mod bad_input;
+mod collector;
 mod conventions;
 mod crash;
 mod dead_letters;
@@ -12,4 +13,5 @@ mod read_your_writes;
 mod samples;
 mod sessions;
 mod stores;
+mod traces;
 mod workflow;

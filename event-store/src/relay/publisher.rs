@@ -2,11 +2,15 @@
 //! they are acknowledged. Subscribers never depend on it: what is missing they read from the log.
 
 use super::{RelaySettings, stream};
-use crate::{RowId, StoreError};
+use crate::{
+    RowId, StoreError,
+    traced::{self, TRACEPARENT},
+};
 use async_nats::{
     HeaderMap,
     jetstream::{self, Context, context::PublishAckFuture},
 };
+use runtime::trace;
 use std::{collections::VecDeque, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -171,11 +175,17 @@ impl Run<'_> {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", event.position.to_string());
         headers.insert("Alta-Position", event.position.to_string());
+        let (span, traceparent) =
+            traced::publish(event.position, &event.event_type, &event.metadata);
+        if let Some(traceparent) = traceparent {
+            headers.insert(TRACEPARENT, traceparent);
+        }
         let message = event.message()?.into();
         let acknowledgement = self
             .jetstream
             .publish_with_headers(event.subject(), headers, message)
             .await
+            .inspect_err(|error| trace::failed(&span, error))
             .map_err(|error| StoreError::Messaging(error.to_string()))?;
         self.in_flight.push_back(acknowledgement);
         self.published = event.position;
