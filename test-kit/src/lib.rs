@@ -7,6 +7,7 @@ mod mail;
 mod nats;
 mod nats_cluster;
 mod postgres;
+mod replica;
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use mail::{Mail, MailCatcher, MailMode};
 pub use nats::{TestNats, nats};
 pub use nats_cluster::{TestNatsCluster, nats_cluster};
 pub use postgres::{TestDatabase, empty_database, postgres};
+pub use replica::{TestReplica, replicated_postgres};
 pub use s3::{TestS3, s3};
 
 /// The directory with sample documents and recordings, where there is one: `ALTA_FIXTURES`, else

@@ -78,6 +78,14 @@ impl Which {
     }
 }
 
+async fn check(config: &Config, which: &Which) -> Result<()> {
+    preflight::check(config, which.files()).await?;
+    match which {
+        Which::QueryApi => preflight::replica(&config.database).await,
+        Which::CommandApi | Which::Relay | Which::Projectors | Which::Processors(_) => Ok(()),
+    }
+}
+
 /// Runs until a signal.
 pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
     let places = Places::configured(&config)?;
@@ -87,7 +95,7 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
     tokio::select! {
-        checked = preflight::check(&config, which.files()) => checked?,
+        checked = check(&config, &which) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
     if matches!(which, Which::Relay) {

@@ -32,7 +32,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
     tokio::select! {
-        checked = preflight::check(&config, Files::Kept) => checked?,
+        checked = check(&config) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
     checkpoints::prepare(&config)?;
@@ -48,6 +48,11 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     .await;
     started.stop().await;
     outcome
+}
+
+async fn check(config: &Config) -> Result<()> {
+    preflight::check(config, Files::Kept).await?;
+    preflight::replica(&config.database).await
 }
 
 /// The APIs' port, which is served from the first moment.

@@ -208,6 +208,24 @@ fn every_alert_has_a_severity_a_summary_and_a_runbook_and_every_runbook_an_alert
 }
 
 #[test]
+fn somebody_hears_of_lag_dead_letters_errors_and_failed_sign_ins() {
+    let asked: BTreeSet<String> = alerts()
+        .iter()
+        .flat_map(|alert| asked(text(alert, "/expr")))
+        .collect();
+    for name in [
+        "alta_relay_published_position",
+        "alta_projection_lag_seconds",
+        "alta_read_replica_lag_events",
+        "alta_dead_letters",
+        "alta_http_requests_total",
+        "alta_sign_ins_failed_total",
+    ] {
+        assert!(asked.contains(name), "nothing is said of {name}");
+    }
+}
+
+#[test]
 fn the_image_is_built_in_stages_and_runs_as_nobody_special_with_a_health_check() {
     let text = read("Dockerfile");
     let stages: Vec<&str> = text.split("\nFROM ").collect();
