@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Action, Cli};
+use runtime::trace;
 
 fn main() -> ExitCode {
     let action = Cli::parse().action;
@@ -50,11 +51,12 @@ fn run(action: Action) -> anyhow::Result<()> {
         anyhow::bail!("a TLS provider is installed already");
     }
     let config = environment::config()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(commands::run(action, config));
+    let outcome = threads.block_on(commands::run(action, config));
     // What still blocks a thread by now has had its time.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    threads.shutdown_timeout(std::time::Duration::from_millis(500));
+    trace::flush();
     outcome
 }

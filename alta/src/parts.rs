@@ -92,6 +92,7 @@ impl World {
             nats: self.nats.clone(),
             heads: self.heads.clone(),
             batch_size: i64::from(self.config.relay.batch_size),
+            replicas: self.config.nats.stream_replicas.map(usize::from),
         };
         Ok(Part::new("relay", move |shutdown| {
             let settings = settings.clone();
@@ -224,8 +225,10 @@ impl World {
     pub(crate) fn query_api(&self) -> Result<Router> {
         let heads = self.heads.clone();
         let audit = self.pool(Role::Audit, FEW)?;
+        let (pool, replica_of) = self.read_pools()?;
         let api = QueryApi {
-            pool: self.pool(Role::Query, self.config.database.read_connections)?,
+            pool,
+            replica_of,
             tokens: AccessTokens::new(&self.secret, self.clock.clone()),
             clock: self.clock.clone(),
             storage: self.storage.clone(),
@@ -251,6 +254,18 @@ impl World {
             .root
             .merge(query_api::root_routes().with_state(api.clone()));
         Ok(edge(query_api::routes().with_state(api), settings))
+    }
+
+    /// Where the query API reads, and the primary where that is a replica.
+    fn read_pools(&self) -> Result<(PgPool, Option<PgPool>)> {
+        let most = self.config.database.read_connections;
+        let primary = self.pool(Role::Query, most)?;
+        let Some(url) = &self.config.database.read_url else {
+            return Ok((primary, None));
+        };
+        let replica = database::pool(url, Role::Query, most)?;
+        self.pools.watch(Role::Query, &replica);
+        Ok((replica, Some(primary)))
     }
 
     /// What a part without routes of its own answers.

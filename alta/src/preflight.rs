@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use media::store::ObjectStorage;
-use runtime::config::{Config, database::DatabaseConfig, storage::StorageConfig};
+use runtime::{
+    config::{Config, database::DatabaseConfig, storage::StorageConfig},
+    secret::SecretString,
+};
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -41,10 +44,33 @@ pub(crate) async fn check(config: &Config, files: Files) -> Result<()> {
 
 /// Waits until the configured database takes us.
 pub(crate) async fn database(config: &DatabaseConfig) -> Result<()> {
-    let Some(url) = &config.url else {
+    match &config.url {
+        Some(url) => server(url, config.named_by).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Waits until the replica takes us on which the query API is to read, and looks whose copy it is.
+pub(crate) async fn replica(config: &DatabaseConfig) -> Result<()> {
+    let (Some(primary), Some(replica)) = (&config.url, &config.read_url) else {
         return Ok(());
     };
-    let cannot = format!("{} cannot be used", config.named_by);
+    let name = "DATABASE_READ_URL";
+    let (primary, replica) =
+        tokio::try_join!(server(primary, config.named_by), server(replica, name))?;
+    if primary != replica {
+        bail!(
+            "{name} cannot be used: it is no replica of the server that {} names",
+            config.named_by
+        );
+    }
+    Ok(())
+}
+
+/// Waits until a server takes us. Returns what it has in common with its replicas and no other server:
+/// the cluster's number, and the database's.
+async fn server(url: &SecretString, named_by: &str) -> Result<(i64, i64)> {
+    let cannot = format!("{named_by} cannot be used");
     let options = database::owner_options(url).with_context(|| cannot.clone())?;
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -71,17 +97,17 @@ fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
-async fn new_enough(mut connection: PgConnection) -> Result<()> {
-    let row = sqlx::query("SELECT current_setting('server_version_num')::int")
-        .fetch_one(&mut connection)
-        .await?;
+async fn new_enough(mut connection: PgConnection) -> Result<(i64, i64)> {
+    let asked = "SELECT current_setting('server_version_num')::int, system_identifier, oid::bigint
+                 FROM pg_control_system(), pg_database WHERE datname = current_database()";
+    let row = sqlx::query(asked).fetch_one(&mut connection).await?;
     connection.close().await?;
     let version: i32 = row.try_get(0)?;
     if version < OLDEST_POSTGRES {
         let (has, needs) = (version / 10_000, OLDEST_POSTGRES / 10_000);
         bail!("it is PostgreSQL {has}, and {needs} or newer is needed");
     }
-    Ok(())
+    Ok((row.try_get(1)?, row.try_get(2)?))
 }
 
 async fn nats(config: &Config) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::{
     erase, idempotency,
     notify::{Heads, Wake},
     repository::{EventRepository, RepositoryError},
+    traced,
 };
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink, persist::SerializedEvent};
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,6 +18,7 @@ use sha2::Sha256;
 use sqlx::PgPool;
 use std::{collections::HashMap, time::Duration};
 use time::OffsetDateTime;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// How often a command is decided anew on a newer version of its stream before the caller is told.
@@ -153,7 +155,9 @@ impl EventStore {
     where
         A::Command: Clone,
     {
-        let outcome = self.attempt(id, command, context, &also).await;
+        let (span, context) = traced::append(A::TYPE, id, context);
+        let attempt = self.attempt(id, command, &context, &also);
+        let outcome = attempt.instrument(span).await;
         let (Err(error), Some(idempotency)) = (&outcome, &also.idempotency) else {
             return outcome;
         };

@@ -23,6 +23,7 @@ mod repository;
 pub mod sealing;
 mod subscription;
 mod times;
+mod traced;
 mod upcasters;
 mod vault;
 

@@ -3,7 +3,7 @@
 //! consumer is made anew at every (re)start, because a durable one would be a second checkpoint that
 //! can disagree with the first.
 
-use crate::{Log, RecordedEvent, StoreError, log::SealedEvent, relay::STREAM};
+use crate::{Log, RecordedEvent, StoreError, log::SealedEvent, relay::STREAM, traced::TRACEPARENT};
 use async_nats::{
     connection::State,
     jetstream::{
@@ -12,6 +12,7 @@ use async_nats::{
     },
 };
 use futures::{FutureExt, StreamExt};
+use runtime::trace;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -83,7 +84,7 @@ impl Subscription {
             let Some(message) = self.next_message(sealed.is_empty()).await else {
                 break;
             };
-            let Ok(event) = serde_json::from_slice::<SealedEvent>(&message) else {
+            let Ok(mut event) = serde_json::from_slice::<SealedEvent>(&message.payload) else {
                 self.behind = true;
                 break;
             };
@@ -93,6 +94,7 @@ impl Subscription {
             }
             if event.position == expected {
                 expected += 1;
+                goes_on_from(&message, &mut event);
                 sealed.push(event);
             }
         }
@@ -100,7 +102,7 @@ impl Subscription {
     }
 
     /// One message: waited for when `wait`, else only if it is here already.
-    async fn next_message(&mut self, wait: bool) -> Option<bytes::Bytes> {
+    async fn next_message(&mut self, wait: bool) -> Option<jetstream::Message> {
         let live = self.live.as_mut()?;
         let next = if wait {
             timeout(SILENCE, live.next()).await.ok()
@@ -108,7 +110,7 @@ impl Subscription {
             live.next().now_or_never()
         };
         match next {
-            Some(Some(Ok(message))) => return Some(message.payload.clone()),
+            Some(Some(Ok(message))) => return Some(message),
             Some(Some(Err(error))) => {
                 tracing::debug!(%error, "subscription: JetStream failed");
                 self.live = None;
@@ -144,6 +146,17 @@ impl Subscription {
             Err(_) => tracing::debug!("subscription: JetStream does not answer; reading the log"),
         }
         self.tried = Some(Instant::now());
+    }
+}
+
+/// What came by JetStream goes on with the trace of its publication; what is read from the log, with
+/// that of its append.
+fn goes_on_from(message: &jetstream::Message, event: &mut SealedEvent) {
+    let headers = message.headers.as_ref();
+    let place = headers.and_then(|headers| headers.get(TRACEPARENT));
+    let place = place.filter(|place| trace::is_traceparent(place.as_str()));
+    if let (Some(place), Some(metadata)) = (place, event.metadata.as_object_mut()) {
+        metadata.insert(TRACEPARENT.into(), place.as_str().into());
     }
 }
 

@@ -10,7 +10,8 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, Request},
     http::{Extensions, HeaderMap, header, request::Parts},
 };
-use runtime::config::server::Network;
+use runtime::{config::server::Network, trace};
+use tracing::Span;
 
 use crate::request_id::RequestId;
 
@@ -30,7 +31,8 @@ pub struct Client {
     pub ip_address: Option<IpAddr>,
     /// The `User-Agent`, cut to 512 bytes.
     pub user_agent: Option<String>,
-    /// The W3C `traceparent`, if it is a well-formed one.
+    /// The W3C `traceparent` of this request's own place in its trace, where traces are sent; else the
+    /// caller's, if it is a well-formed one.
     pub traceparent: Option<String>,
 }
 
@@ -50,7 +52,8 @@ impl Client {
             request_id: request_id.map(|id| id.0.clone()).unwrap_or_default(),
             ip_address: known_address(&parts.extensions, &parts.headers),
             user_agent: user_agent(&parts.headers),
-            traceparent: traceparent(&parts.headers),
+            traceparent: trace::traceparent(&Span::current())
+                .or_else(|| traceparent(&parts.headers)),
         }
     }
 }
@@ -106,11 +109,10 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
     (cut > 0).then(|| text[..cut].to_owned())
 }
 
-fn traceparent(headers: &HeaderMap) -> Option<String> {
+/// The caller's place in a trace.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?;
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let hex = |c: char| c == '-' || (c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
-    (lengths == [2, 32, 16, 2] && text.chars().all(hex)).then(|| text.to_owned())
+    trace::is_traceparent(text).then(|| text.to_owned())
 }
 
 #[cfg(test)]

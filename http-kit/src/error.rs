@@ -244,10 +244,14 @@ impl From<sqlx::Error> for ApiError {
 }
 
 /// Whether PostgreSQL's word means that the same may succeed later: connections (class 08), too many
-/// of them, a statement that took too long, a server that goes down or comes up.
+/// of them, a statement that took too long or stood in the way of a replica, a server that goes down or
+/// comes up.
 fn is_passing(sqlstate: &str) -> bool {
     sqlstate.starts_with("08")
-        || matches!(sqlstate, "53300" | "57014" | "57P01" | "57P02" | "57P03")
+        || matches!(
+            sqlstate,
+            "40001" | "53300" | "57014" | "57P01" | "57P02" | "57P03"
+        )
 }
 
 /// An error and what caused it, on one line.
@@ -358,7 +362,9 @@ mod tests {
 
     #[test]
     fn a_server_that_goes_down_or_is_full_is_no_error_of_ours_but_a_bad_statement_is() {
-        for passing in ["08006", "53300", "57014", "57P01", "57P02", "57P03"] {
+        for passing in [
+            "08006", "40001", "53300", "57014", "57P01", "57P02", "57P03",
+        ] {
             assert!(is_passing(passing), "{passing}");
         }
         for ours in ["23505", "42P01", "57P04", "53100"] {

@@ -6,8 +6,10 @@ use crate::{
 };
 use event_store::{Context, EventStore, RecordedEvent, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
+use runtime::trace::{self, TARGET};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// How many items are looked at together.
@@ -36,19 +38,75 @@ impl Policy {
         }
     }
 
+    const fn name(self) -> &'static str {
+        match self {
+            Self::OpenReview => "open_review",
+            Self::RecordOutcome => "record_outcome",
+        }
+    }
+
+    /// What it does goes on with the trace of the event that it follows.
+    async fn follow(self, store: EventStore, item: Uuid, due: Due) -> Result<(), StoreError> {
+        let (policy, position) = (self.name(), due.position);
+        let span = tracing::trace_span!(
+            target: TARGET,
+            parent: None,
+            "policy",
+            otel.name = format!("policy {policy}"),
+            otel.kind = "consumer",
+            position,
+            %item,
+        );
+        let mut context = due.context;
+        trace::continues(&span, context.traceparent.as_deref());
+        context.traceparent = trace::traceparent(&span).or(context.traceparent);
+        let outcome = self.react(store, item, &context).instrument(span.clone());
+        let outcome = outcome.await;
+        if let Err(error) = &outcome {
+            trace::failed(&span, error);
+            return outcome;
+        }
+        let Context {
+            request_id,
+            causation_id,
+            ..
+        } = &context;
+        let causation_id = causation_id.map(tracing::field::display);
+        tracing::info!(
+            policy, %item, position, request_id, causation_id,
+            "{policy} has looked at {item} after position {position}"
+        );
+        outcome
+    }
+
     async fn react(
         self,
         store: EventStore,
         item: Uuid,
-        context: Context,
+        context: &Context,
     ) -> Result<(), StoreError> {
         match self {
             Self::OpenReview => {
-                when_submission_submitted_open_review::react(&store, item, &context).await
+                when_submission_submitted_open_review::react(&store, item, context).await
             }
             Self::RecordOutcome => {
-                when_review_ended_record_outcome::react(&store, item, &context).await
+                when_review_ended_record_outcome::react(&store, item, context).await
             }
+        }
+    }
+}
+
+/// Why it is to be looked at.
+struct Due {
+    context: Context,
+    position: i64,
+}
+
+impl Due {
+    fn after(event: &RecordedEvent) -> Self {
+        Self {
+            context: Context::caused_by(event),
+            position: event.position,
         }
     }
 }
@@ -61,11 +119,11 @@ impl Reaction for Policies {
         let mut due = BTreeMap::new();
         for event in events {
             if let Some(policy) = Policy::of(event) {
-                due.insert((event.aggregate_id, policy), Context::caused_by(event));
+                due.insert((event.aggregate_id, policy), Due::after(event));
             }
         }
         stream::iter(due)
-            .map(|((item, policy), context)| policy.react(self.store.clone(), item, context))
+            .map(|((item, policy), due)| policy.follow(self.store.clone(), item, due))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await

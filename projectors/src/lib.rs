@@ -13,6 +13,7 @@ mod review_queue;
 mod run;
 mod search;
 mod submissions;
+mod traced;
 
 pub use access::Access;
 pub use analytics::Analytics;

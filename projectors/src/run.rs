@@ -12,6 +12,7 @@ use crate::{
     Access, Analytics, History, ReviewQueue, Search, Submissions, progress,
     projector::{BATCH, ProjectionError, Projector, catch_up, checkpoint},
     rebuild::{self, Attempt, Outcome, RebuildError, RebuildSettings},
+    traced::Batch,
 };
 use event_store::{Log, Subscription, lead, notify::Heads};
 use media::ObjectStorage;
@@ -176,7 +177,10 @@ async fn follow<P: Projector>(
             () = shutdown.cancelled() => return Ok(()),
             batch = events.next_batch(BATCH) => batch?,
         };
-        position = catch_up(projector, &mut connection, position, &batch).await?;
+        let spans = Batch::begun(P::NAME, &batch, batch.len() == BATCH);
+        let applied = catch_up(projector, &mut connection, position, &batch).await;
+        position = applied.inspect_err(|error| spans.failed(error))?;
+        drop(spans);
         settings.heads.projected(P::NAME, position);
         progress::applied(P::NAME, position, batch.len());
         failures.over::<P>(position);

@@ -40,8 +40,10 @@ pub type ProjectionWatch = Arc<dyn Fn(&str) -> watch::Receiver<i64> + Send + Syn
 /// What the query side stands on. Cheap to clone.
 #[derive(Clone)]
 pub struct QueryApi {
-    /// PostgreSQL: the read models, on the primary.
+    /// PostgreSQL: the read models, on the primary or on a copy that follows it.
     pub pool: PgPool,
+    /// The primary, where `pool` is a copy: what a session may and what was written last is asked there.
+    pub replica_of: Option<PgPool>,
     /// Checks access tokens.
     pub tokens: AccessTokens,
     /// The time.
@@ -69,15 +71,19 @@ pub struct QueryApi {
 }
 
 impl QueryApi {
+    /// What is never behind.
+    pub(crate) fn primary(&self) -> &PgPool {
+        self.replica_of.as_ref().unwrap_or(&self.pool)
+    }
+
     /// What `/health` asks of the query side; `nats` says whether NATS is reachable.
     pub fn health<F>(&self, nats: impl Fn() -> F + Send + Sync + 'static) -> Health
     where
         F: Future<Output = bool> + Send + 'static,
     {
-        let (database, storage, ready) =
-            (self.pool.clone(), self.storage.clone(), self.pool.clone());
+        let (database, storage, ready) = (self.clone(), self.storage.clone(), self.pool.clone());
         Health::new(self.clock.clone())
-            .service("database", move || ops::database_answers(database.clone()))
+            .service("database", move || ops::databases_answer(database.clone()))
             .service("nats", nats)
             .service("object_storage", move || {
                 let storage = storage.clone();

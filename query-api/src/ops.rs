@@ -1,4 +1,5 @@
-//! How the service itself is: projections, dead letters, health in detail. For super admins.
+//! How the service itself is: projections, dead letters, health in detail. For super admins, and always as
+//! the primary has it: jobs have no position that a replica could be waited for.
 
 use crate::{
     QueryApi,
@@ -82,7 +83,7 @@ pub(crate) async fn projections(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
 ) -> Result<Response, ApiError> {
-    let projections = measured(&api.pool).await?;
+    let projections = measured(api.primary()).await?;
     Ok(Answer::at(caller.position).json(projections))
 }
 
@@ -187,7 +188,7 @@ pub(crate) async fn dead_letters(
         after_id,
         limit,
     )
-    .fetch_all(&api.pool)
+    .fetch_all(api.primary())
     .await?;
     let place = |row: &DeadLetter| (row.failed_at, row.id);
     Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |row| row))
@@ -223,8 +224,8 @@ pub(crate) async fn detailed_health(
     State(api): State<QueryApi>,
     caller: Caller<Access>,
 ) -> Result<Response, ApiError> {
-    let projections = measured(&api.pool).await?;
-    let queues = queues(&api.pool).await?;
+    let projections = measured(api.primary()).await?;
+    let queues = queues(api.primary()).await?;
     let storage = api.storage.health().await.is_ok();
     let behind = projections.iter().any(|projection| {
         projection.state == "filling" || projection.lag_events > LIVE_WITHIN_EVENTS
@@ -267,10 +268,15 @@ async fn queues(pool: &PgPool) -> Result<Vec<QueueState>, sqlx::Error> {
     .await
 }
 
-/// Whether PostgreSQL answers.
-pub(crate) async fn database_answers(pool: PgPool) -> bool {
+/// Whether PostgreSQL answers: the primary, and the replica where there is one.
+pub(crate) async fn databases_answer(api: QueryApi) -> bool {
+    let primary = answers(api.primary()).await;
+    primary && (api.replica_of.is_none() || answers(&api.pool).await)
+}
+
+async fn answers(pool: &PgPool) -> bool {
     sqlx::query_scalar!(r#"SELECT 1 AS "one!""#)
-        .fetch_one(&pool)
+        .fetch_one(pool)
         .await
         .is_ok()
 }

@@ -5,6 +5,10 @@
 //! "Wrote last" is two questions: the position of the caller's newest numbered event, and whether
 //! there are events of theirs that the relay has not numbered yet. News from the projectors ends a
 //! wait; what counts is the next answer of the same statement.
+//!
+//! Where the tables are read on a replica, that statement is asked on the primary all the same, and the
+//! replica says itself how far its projections are. It must have passed what the caller wrote, and the
+//! newest position at which anybody's rights changed: a replica that has not heard of it grants nothing.
 
 use crate::{ProjectionWatch, QueryApi, caller::Account};
 use axum::http::StatusCode;
@@ -37,12 +41,13 @@ pub(crate) async fn fresh(
     loop {
         // Listens before it looks, so that no news is missed in between.
         let news = News::listen(&api.watch, projections);
-        let seen = look(&api.pool, claims, api.clock.now(), projections).await?;
+        let seen = look(api, claims, projections).await?;
         if !seen.stands {
             return Err(ApiError::unauthenticated());
         }
+        let fresh = seen.is_fresh();
         match seen.account {
-            Some(account) if seen.reached >= seen.wrote && !seen.unnumbered => {
+            Some(account) if fresh => {
                 if waited {
                     metrics::counter!("alta_reads_waited_total").increment(1);
                 }
@@ -50,7 +55,7 @@ pub(crate) async fn fresh(
             }
             // A session without an account: its registration is not projected yet.
             _ if Instant::now() < deadline => {}
-            None if seen.reached >= seen.wrote && !seen.unnumbered => {
+            None if fresh => {
                 return Err(ApiError::unauthenticated());
             }
             _ => return Err(behind()),
@@ -76,7 +81,7 @@ fn behind() -> ApiError {
     .with_retry_after(1)
 }
 
-/// What the one statement says.
+/// What is known when a request comes.
 struct Seen {
     /// The session was neither ended nor ran out.
     stands: bool,
@@ -86,19 +91,66 @@ struct Seen {
     wrote: i64,
     /// There are newer ones without a position.
     unnumbered: bool,
+    /// Where somebody's rights changed last, as far as the primary's tables show that.
+    access: i64,
+    /// What the tables that are read show of rights.
+    granted: i64,
     /// What all projections have passed; -1, which is before everything, while one of them is filled.
     reached: i64,
 }
 
-/// The look-up in `event_log` stands in a scalar subquery, because the planner would make a join of
-/// `NOT EXISTS` and read the whole log for a caller with many events.
+impl Seen {
+    fn is_fresh(&self) -> bool {
+        self.reached >= self.wrote && self.granted >= self.access && !self.unnumbered
+    }
+}
+
+/// One statement, and where the tables are read on a replica, one more there: both at once, since a
+/// replica only moves on.
 async fn look(
-    pool: &PgPool,
+    api: &QueryApi,
     claims: &AccessClaims,
-    now: OffsetDateTime,
     projections: &[&str],
 ) -> Result<Seen, ApiError> {
     let names: Vec<String> = projections.iter().map(|&name| name.to_owned()).collect();
+    let primary = look_on_primary(api.primary(), claims, api.clock.now(), &names);
+    if api.replica_of.is_none() {
+        return primary.await;
+    }
+    let replica = look_on_replica(&api.pool, &names);
+    let (seen, (reached, granted)) = tokio::try_join!(primary, replica)?;
+    let lag = seen.reached.saturating_sub(reached).max(0);
+    metrics::gauge!("alta_read_replica_lag_events").set(lag as f64);
+    Ok(Seen {
+        reached,
+        granted,
+        ..seen
+    })
+}
+
+/// What all projections have passed on a replica, and how far its rights are.
+async fn look_on_replica(replica: &PgPool, names: &[String]) -> Result<(i64, i64), ApiError> {
+    let row = sqlx::query!(
+        r#"SELECT CASE WHEN count(*) FILTER (WHERE position >= complete_at)
+                                = cardinality($1::text[])
+                       THEN min(position) ELSE -1 END AS "reached!",
+                  coalesce(min(position) FILTER (WHERE name = 'access'), -1) AS "granted!"
+           FROM projection_checkpoints WHERE name = ANY($1)"#,
+        names,
+    )
+    .fetch_one(replica)
+    .await?;
+    Ok((row.reached, row.granted))
+}
+
+/// The look-up in `event_log` stands in a scalar subquery, because the planner would make a join of
+/// `NOT EXISTS` and read the whole log for a caller with many events.
+async fn look_on_primary(
+    pool: &PgPool,
+    claims: &AccessClaims,
+    now: OffsetDateTime,
+    names: &[String],
+) -> Result<Seen, ApiError> {
     let row = sqlx::query!(
         r#"SELECT
                EXISTS (SELECT 1 FROM sessions
@@ -115,6 +167,9 @@ async fn look(
                                      = cardinality($4::text[])
                             THEN min(position) ELSE -1 END
                 FROM projection_checkpoints WHERE name = ANY($4)) AS "reached!",
+               coalesce((SELECT least(s.access_position, c.position)
+                         FROM sequencer_state s, projection_checkpoints c WHERE c.name = 'access'), 0)
+                   AS "access!",
                u.id AS "id?", u.email, u.name, u.is_verified AS "is_verified?",
                u.global_role AS "global_role?", u.suspended OR u.deactivated AS "barred?",
                u.created_at AS "created_at?", u.updated_at AS "updated_at?"
@@ -122,7 +177,7 @@ async fn look(
         claims.sid,
         claims.sub,
         now,
-        &names,
+        names,
     )
     .fetch_one(pool)
     .await?;
@@ -157,6 +212,8 @@ async fn look(
             }
         }),
         wrote: row.wrote,
+        access: row.access,
+        granted: row.access,
         unnumbered: row.unnumbered,
         reached: row.reached,
     })

@@ -12,3 +12,4 @@ pub mod secret;
 pub mod shutdown;
 pub mod signed_token;
 pub mod telemetry;
+pub mod trace;

@@ -1,12 +1,16 @@
-//! Logs to standard error and metrics in memory. Serves neither: the edge asks [`Metrics::render`].
+//! Logs to standard error, metrics in memory, and traces to a collector where one is named. Serves none
+//! of them: the edge asks [`Metrics::render`].
 
 use std::{io::IsTerminal, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::logging::{LogFormat, LoggingConfig};
+use crate::{
+    config::logging::{LogFormat, LoggingConfig},
+    trace,
+};
 
 /// Upper bounds in seconds of the buckets of every histogram whose name ends in `_seconds`.
 const SECONDS: [f64; 14] = [
@@ -22,6 +26,9 @@ pub enum TelemetryError {
     /// Something else in this process has claimed the logs already.
     #[error("logging is set up already")]
     Logs,
+    /// The exporter of traces cannot be made.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {0}")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     /// Something else in this process has claimed the metrics already.
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -49,15 +56,24 @@ impl Metrics {
     }
 }
 
-/// Sets up logs and metrics for this process. To be called once.
-pub fn init(config: &LoggingConfig) -> Result<Metrics, TelemetryError> {
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&config.filter)?)
+/// Sets up logs, metrics and traces for this process, which is known as `service` to the collector. To
+/// be called once.
+pub fn init(config: &LoggingConfig, service: &str) -> Result<Metrics, TelemetryError> {
+    let logs = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
-        LogFormat::Pretty => logs.try_init(),
+    let logs = match config.format {
+        LogFormat::Json => logs.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => logs.boxed(),
+    };
+    let filter = EnvFilter::try_new(&config.filter)?;
+    let registry = tracing_subscriber::registry();
+    match &config.otlp_endpoint {
+        None => registry.with(logs).with(filter).try_init(),
+        Some(endpoint) => {
+            let lines = registry.with(logs.with_filter(filter));
+            lines.with(trace::layer(endpoint, service)?).try_init()
+        }
     }
     .map_err(|_| TelemetryError::Logs)?;
     let recorder = PrometheusBuilder::new()

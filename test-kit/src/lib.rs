@@ -5,7 +5,9 @@ mod alta;
 mod home;
 mod mail;
 mod nats;
+mod nats_cluster;
 mod postgres;
+mod replica;
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,9 @@ pub use alta::{AltaProcess, all_gone};
 pub use home::Home;
 pub use mail::{Mail, MailCatcher, MailMode, MailTls};
 pub use nats::{TestNats, nats};
+pub use nats_cluster::{TestNatsCluster, nats_cluster};
 pub use postgres::{TestDatabase, empty_database, postgres};
+pub use replica::{TestReplica, replicated_postgres};
 pub use s3::{TestS3, s3};
 
 /// The directory with sample documents and recordings, where there is one: `ALTA_FIXTURES`, else

@@ -1,7 +1,7 @@
 //! One PostgreSQL for each test process, one migrated database for each test.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use runtime::private_servers::{Child, OnOurDeath, Postgres, PostgresOptions, start_once};
 use sqlx::{
     Executor, PgPool,
@@ -66,10 +67,11 @@ pub async fn empty_database() -> TestDatabase {
     create(None).await.expect("a private PostgreSQL")
 }
 
+#[derive(Debug)]
 struct Shared {
     server: Arc<Postgres>,
-    _child: Child,
-    _home: Home,
+    child: Child,
+    home: Home,
     template: OnceCell<()>,
 }
 
@@ -77,7 +79,33 @@ static SHARED: OnceCell<Shared> = OnceCell::const_new();
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 async fn create(template: Option<&str>) -> Result<TestDatabase> {
-    let shared = SHARED.get_or_try_init(start).await?;
+    create_on(SHARED.get_or_try_init(start).await?, template).await
+}
+
+/// A fresh database on a server of one's own, and the directory with that server's files.
+pub(crate) async fn alone() -> Result<(TestDatabase, OwnServer)> {
+    let own = start().await?;
+    let database = create_on(&own, Some(TEMPLATE)).await?;
+    Ok((database, OwnServer(own)))
+}
+
+/// A server that dies when this is dropped.
+#[derive(Debug)]
+pub(crate) struct OwnServer(Shared);
+
+impl OwnServer {
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.0.home.path().join("postgres")
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.0.child.signal(Signal::SIGKILL);
+    }
+}
+
+async fn create_on(shared: &Shared, template: Option<&str>) -> Result<TestDatabase> {
     if template.is_some() {
         shared
             .template
@@ -109,8 +137,8 @@ async fn start() -> Result<Shared> {
     let child = start_once(&server).await?;
     Ok(Shared {
         server,
-        _child: child,
-        _home: home,
+        child,
+        home,
         template: OnceCell::new(),
     })
 }

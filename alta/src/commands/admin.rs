@@ -16,7 +16,7 @@ use crate::{parts::World, servers::ForOneCommand, shown};
 /// Makes the account, or promotes the one that has the address and the password. Where no `alta up` has the private servers, they are started for this.
 pub(crate) async fn create(config: Config, email: &str) -> Result<()> {
     let password = password()?;
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     let servers = ForOneCommand::start(&config).await?;
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
     let made = make(&world, email, &password).await;

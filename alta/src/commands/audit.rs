@@ -20,7 +20,7 @@ use crate::{
 
 /// Does it. What went wrong is said in JSON too where that was asked for.
 pub(crate) async fn run(config: Config, action: AuditAction) -> Result<()> {
-    telemetry::init(&config.logging)?;
+    telemetry::init(&config.logging, "alta")?;
     let (as_json, done) = match action {
         AuditAction::Verify(arguments) => (arguments.json, verify::run(&config, arguments).await),
         AuditAction::Export { span, output, json } => (

@@ -15,7 +15,7 @@ use crate::{cli::log::EventsAction, reader::Reader};
 
 /// Prints what was asked for; whoever stops reading has had enough, and nothing is wrong.
 pub(crate) async fn run(config: Config, action: EventsAction) -> Result<()> {
-    telemetry::init(&config.logging)?;
+    telemetry::init(&config.logging, "alta")?;
     let secret = config.secrets.existing_key(&config.server.data_dir)?;
     let secret = secret.context("SECRET_KEY is not set, and none is kept in the data directory")?;
     let stop = shutdown::on_signals()?;

@@ -78,16 +78,24 @@ impl Which {
     }
 }
 
+async fn check(config: &Config, which: &Which) -> Result<()> {
+    preflight::check(config, which.files()).await?;
+    match which {
+        Which::QueryApi => preflight::replica(&config.database).await,
+        Which::CommandApi | Which::Relay | Which::Projectors | Which::Processors(_) => Ok(()),
+    }
+}
+
 /// Runs until a signal.
 pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
     let places = Places::configured(&config)?;
     data_dir::make(&config.server.data_dir)?;
     let listener = Listener::bind(&config.server)?;
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, &format!("alta-{}", which.name()))?;
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
     tokio::select! {
-        checked = preflight::check(&config, which.files()) => checked?,
+        checked = check(&config, &which) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
     if matches!(which, Which::Relay) {

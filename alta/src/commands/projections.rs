@@ -36,7 +36,7 @@ pub(crate) async fn run(config: Config, action: ProjectionsAction) -> Result<()>
             );
         }
     }
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     let shutdown = shutdown::on_signals()?;
     let servers = ForOneCommand::start(&config).await?;
     let outcome = act(Arc::new(config), &servers, metrics, action, shutdown).await;

@@ -28,11 +28,11 @@ const FOLLOW: Duration = Duration::from_secs(5);
 pub(crate) async fn run(config: Config) -> Result<()> {
     let _ours = data_dir::lock(&config.server.data_dir)?;
     let listener = Listener::bind(&config.server)?;
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     tokio::spawn(metrics.clone().keep_up());
     let shutdown = shutdown::on_signals()?;
     tokio::select! {
-        checked = preflight::check(&config, Files::Kept) => checked?,
+        checked = check(&config) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
     checkpoints::prepare(&config)?;
@@ -48,6 +48,11 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     .await;
     started.stop().await;
     outcome
+}
+
+async fn check(config: &Config) -> Result<()> {
+    preflight::check(config, Files::Kept).await?;
+    preflight::replica(&config.database).await
 }
 
 /// The APIs' port, which is served from the first moment.

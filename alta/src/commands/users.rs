@@ -23,7 +23,7 @@ use crate::{
 
 /// Does it on the running servers, or on the private ones, which are started for this.
 pub(crate) async fn run(config: Config, action: UsersAction) -> Result<()> {
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     let servers = ForOneCommand::start(&config).await?;
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
     let outcome = match action {

@@ -7,7 +7,7 @@ use crate::{cli::VaultAction, database, servers::ForOneCommand, shown};
 
 /// Does it on the running servers, or on the private ones, which are started for this.
 pub(crate) async fn run(config: Config, action: VaultAction) -> Result<()> {
-    telemetry::init(&config.logging)?;
+    telemetry::init(&config.logging, "alta")?;
     let servers = ForOneCommand::start(&config).await?;
     let VaultAction::Vacuum = action;
     let vacuumed = database::vacuum_keys(&servers.places.database).await;

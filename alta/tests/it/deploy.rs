@@ -208,6 +208,53 @@ fn every_alert_has_a_severity_a_summary_and_a_runbook_and_every_runbook_an_alert
 }
 
 #[test]
+fn somebody_hears_of_lag_dead_letters_errors_and_failed_sign_ins() {
+    let asked: BTreeSet<String> = alerts()
+        .iter()
+        .flat_map(|alert| asked(text(alert, "/expr")))
+        .collect();
+    for name in [
+        "alta_relay_published_position",
+        "alta_projection_lag_seconds",
+        "alta_read_replica_lag_events",
+        "alta_dead_letters",
+        "alta_http_requests_total",
+        "alta_sign_ins_failed_total",
+    ] {
+        assert!(asked.contains(name), "nothing is said of {name}");
+    }
+}
+
+#[test]
+fn the_image_is_built_in_stages_and_runs_as_nobody_special_with_a_health_check() {
+    let text = read("Dockerfile");
+    let stages: Vec<&str> = text.split("\nFROM ").collect();
+    assert_eq!(stages.len(), 3, "a comment, what builds, what runs");
+    let last = stages[2];
+    assert!(!last.contains("rust:"), "no compiler is in the image");
+    let user = last.lines().find_map(|line| line.strip_prefix("USER "));
+    assert!(user.is_some_and(|user| user != "root" && user != "0"));
+    let check = last
+        .lines()
+        .position(|line| line.starts_with("HEALTHCHECK "));
+    assert!(check.is_some());
+    assert!(last.contains("/health/live"), "it asks the part itself");
+}
+
+#[test]
+fn events_are_kept_on_as_many_servers_as_there_are() {
+    let manifests = manifests();
+    let wanted = text(&manifests["config.yaml"][0], "/data/NATS_STREAM_REPLICAS").to_owned();
+    let servers = workloads(&manifests)
+        .into_iter()
+        .find(|one| one["metadata"]["name"] == "nats")
+        .and_then(|one| one.pointer("/spec/replicas"))
+        .expect("how many servers there are");
+    assert_eq!(servers.to_string(), wanted);
+    assert_eq!(wanted, "3");
+}
+
+#[test]
 fn compose_has_every_part_healthy_in_order_and_free_to_be_several() {
     let compose = documents(&read("docker-compose.yml")).remove(0);
     for part in PARTS {

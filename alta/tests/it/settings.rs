@@ -111,12 +111,17 @@ fn words() -> Vec<Bad> {
         bad("TRUSTED_PROXIES", "10.0.0.0/33"),
         bad("DATABASE_URL", format!("mysql://u:{HUSH}@h/d")),
         bad("DATABASE_URL", format!("postgres://u:{HUSH}@[/d")),
+        bad("DATABASE_READ_URL", format!("postgres://u:{HUSH}@h/d")),
+        bad("DATABASE_READ_URL", format!("mysql://u:{HUSH}@h/d")).beside(("POSTGRES_HOST", "h")),
         bad("POSTGRES_HOST", "a/b"),
         bad("POSTGRES_HOST", "h").beside(("DATABASE_URL", "postgres://h/d")),
         bad("POSTGRES_DB", "x".repeat(64)),
         bad("POSTGRES_USER", "x".repeat(64)),
         bad("NATS_URL", format!("http://{HUSH}@h")),
         bad("NATS_URL", format!("nats://{HUSH}@h:port")),
+        bad("NATS_STREAM_REPLICAS", "3"),
+        bad("NATS_STREAM_REPLICAS", "6").beside(("NATS_URL", "nats://h")),
+        bad("NATS_STREAM_REPLICAS", "all").beside(("NATS_URL", "nats://h")),
         bad("SECRET_KEY", HUSH),
         bad("SECRET_KEY", "").beside(PRODUCTION),
         bad("SECRET_KEY", HUSH).beside(PRODUCTION),
@@ -311,8 +316,15 @@ async fn servers_that_are_not_there_stop_the_start_after_a_while() {
 async fn servers_that_refuse_us_stop_the_start_at_once() {
     let database = test_kit::postgres().await;
     let missing = format!("{}_missing", database.url);
+    let other = test_kit::empty_database().await;
+    let primary = ("DATABASE_URL", database.url.as_str());
     let started = Instant::now();
-    all_are_refused(&[("up", bad("DATABASE_URL", missing))]).await;
+    let cases = [
+        ("up", bad("DATABASE_URL", missing.clone())),
+        ("up", bad("DATABASE_READ_URL", missing).beside(primary)),
+        ("up", bad("DATABASE_READ_URL", other.url).beside(primary)),
+    ];
+    all_are_refused(&cases).await;
     assert!(
         started.elapsed() < Duration::from_secs(8),
         "it was asked once"

@@ -156,6 +156,7 @@ impl House {
                 nats: client,
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             relay.clone(),
         ));

@@ -1,6 +1,7 @@
 //! Whole journeys through the real binary with everything real behind it.
 
 mod bad_input;
+mod collector;
 mod conventions;
 mod crash;
 mod dead_letters;
@@ -13,4 +14,5 @@ mod samples;
 mod sessions;
 mod stores;
 mod suppressed;
+mod traces;
 mod workflow;

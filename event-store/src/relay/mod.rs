@@ -5,6 +5,7 @@
 
 mod publisher;
 mod sequencer;
+mod stream;
 
 use crate::{StoreError, notify::Heads};
 use futures::{FutureExt, StreamExt};
@@ -13,9 +14,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use publisher::STREAM;
 use publisher::{Outgoing, Publisher};
 use sequencer::Sequencer;
+pub use stream::STREAM;
 
 /// Session advisory lock of the leader ("alta", relay).
 const LEADER_LOCK: i64 = 0x616c_7461_0001;
@@ -37,6 +38,8 @@ pub struct RelaySettings {
     pub heads: Heads,
     /// How many events are numbered in one statement.
     pub batch_size: i64,
+    /// On how many servers JetStream keeps the events; `None` leaves that as it is.
+    pub replicas: Option<usize>,
 }
 
 /// Runs until shut down: stands by, leads, and stands by again when the lead is lost.

@@ -1,29 +1,24 @@
 //! Publishes numbered events to JetStream in order, many in flight, and remembers how far it is once
 //! they are acknowledged. Subscribers never depend on it: what is missing they read from the log.
 
-use super::RelaySettings;
-use crate::{RowId, StoreError};
+use super::{RelaySettings, stream};
+use crate::{
+    RowId, StoreError,
+    traced::{self, TRACEPARENT},
+};
 use async_nats::{
     HeaderMap,
-    jetstream::{
-        self, Context,
-        context::PublishAckFuture,
-        stream::{DiscardPolicy, RetentionPolicy, StorageType},
-    },
+    jetstream::{self, Context, context::PublishAckFuture},
 };
+use runtime::trace;
 use std::{collections::VecDeque, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// The JetStream stream that carries every event.
-pub const STREAM: &str = "ALTA_EVENTS";
-const SUBJECTS: &str = "alta.events.>";
 const IN_FLIGHT: usize = 1_024;
 const MARK_EVERY: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_millis(500);
-const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
-const KEPT_BYTES: i64 = 1 << 30;
 
 /// A numbered event on its way out, texts as PostgreSQL prints them.
 #[derive(Debug, Clone)]
@@ -121,7 +116,7 @@ async fn publish(
     outgoing: &mut mpsc::Receiver<Outgoing>,
 ) -> Result<(), StoreError> {
     let jetstream = jetstream::new(settings.nats.clone());
-    ensure_stream(&jetstream).await?;
+    stream::ensure(&jetstream, settings.replicas).await?;
     let mut run = Run {
         settings,
         jetstream,
@@ -180,11 +175,17 @@ impl Run<'_> {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", event.position.to_string());
         headers.insert("Alta-Position", event.position.to_string());
+        let (span, traceparent) =
+            traced::publish(event.position, &event.event_type, &event.metadata);
+        if let Some(traceparent) = traceparent {
+            headers.insert(TRACEPARENT, traceparent);
+        }
         let message = event.message()?.into();
         let acknowledgement = self
             .jetstream
             .publish_with_headers(event.subject(), headers, message)
             .await
+            .inspect_err(|error| trace::failed(&span, error))
             .map_err(|error| StoreError::Messaging(error.to_string()))?;
         self.in_flight.push_back(acknowledgement);
         self.published = event.position;
@@ -260,32 +261,4 @@ async fn read(
             hash: row.hash.try_into().unwrap_or_default(),
         })
         .collect())
-}
-
-/// Makes the stream where it is missing: on a new server, or after its store was lost.
-async fn ensure_stream(jetstream: &Context) -> Result<(), StoreError> {
-    let wanted = jetstream::stream::Config {
-        name: STREAM.into(),
-        subjects: vec![SUBJECTS.into()],
-        storage: StorageType::File,
-        retention: RetentionPolicy::Limits,
-        discard: DiscardPolicy::Old,
-        max_age: KEPT_FOR,
-        max_bytes: KEPT_BYTES,
-        ..Default::default()
-    };
-    let stream = jetstream
-        .get_or_create_stream(wanted)
-        .await
-        .map_err(|error| StoreError::Messaging(error.to_string()))?;
-    // Older servers ignore what they do not know, without a word: look at what was made.
-    let made = &stream.cached_info().config;
-    if made.subjects.iter().any(|subject| subject == SUBJECTS) {
-        Ok(())
-    } else {
-        Err(StoreError::Messaging(format!(
-            "stream {STREAM} carries {:?} and not {SUBJECTS}",
-            made.subjects
-        )))
-    }
 }

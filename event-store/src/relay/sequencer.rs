@@ -8,6 +8,8 @@
 
 use super::publisher::Outgoing;
 use crate::{GENESIS, Link, RowId, StoreError};
+use cqrs_es::Aggregate;
+use domain::{ProjectMembership, User};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -77,6 +79,10 @@ impl Sequencer {
             }
             None => (0, GENESIS),
         };
+        // Whoever led before may not have kept it: rather too far than not far enough.
+        sqlx::query!("UPDATE sequencer_state SET access_position = $1", position)
+            .execute(session)
+            .await?;
         Ok(Self {
             batch_size,
             position,
@@ -183,6 +189,8 @@ impl Sequencer {
             .into_iter()
             .map(|(actor, position)| (actor.to_owned(), position))
             .unzip();
+        let access = rows.iter().filter(|row| changes_access(row));
+        let access = access.map(|row| row.position).max();
         let mut transaction = session.begin().await?;
         let fence = sqlx::query_scalar!(
             r#"WITH numbered AS (
@@ -193,7 +201,8 @@ impl Sequencer {
                  SELECT * FROM UNNEST($4::text[], $5::bigint[])
                  ON CONFLICT (actor_user_id) DO UPDATE SET position = EXCLUDED.position
                ), moved AS (
-                 UPDATE sequencer_state SET low_id = $6
+                 UPDATE sequencer_state
+                 SET low_id = $6, access_position = coalesce($7, access_position)
                )
                SELECT pg_current_xact_id()::text::bigint AS "xid!""#,
             &positions,
@@ -201,7 +210,8 @@ impl Sequencer {
             &hashes,
             &actors,
             &newest,
-            low
+            low,
+            access
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -212,6 +222,11 @@ impl Sequencer {
         }
         Ok(fence)
     }
+}
+
+/// Whether somebody may be allowed less, or more, after it.
+fn changes_access(row: &Outgoing) -> bool {
+    row.aggregate_type == User::TYPE || row.aggregate_type == ProjectMembership::TYPE
 }
 
 impl Visible {

@@ -11,16 +11,16 @@ use event_store::{
 use runtime::ids::Ids;
 use sqlx::PgPool;
 use std::time::Duration;
-use test_kit::{TestDatabase, TestNats};
+use test_kit::{TestDatabase, TestNats, TestNatsCluster};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub const MASTER: [u8; 32] = [7; 32];
 
-pub struct House {
+pub struct House<N = TestNats> {
     pub database: TestDatabase,
-    pub nats: TestNats,
+    pub nats: N,
     pub client: async_nats::Client,
     pub heads: Heads,
     pub store: EventStore,
@@ -57,7 +57,24 @@ impl House {
 
     /// Over servers that are there already.
     pub async fn on(database: TestDatabase, nats: TestNats) -> Self {
-        let client = async_nats::connect(&nats.url).await.expect("a NATS client");
+        let url = nats.url.clone();
+        Self::over(database, nats, &url).await
+    }
+}
+
+impl House<TestNatsCluster> {
+    /// Over three servers of NATS.
+    pub async fn clustered() -> Self {
+        let cluster = test_kit::nats_cluster().await;
+        let url = cluster.url();
+        Self::over(test_kit::postgres().await, cluster, &url).await
+    }
+}
+
+impl<N> House<N> {
+    async fn over(database: TestDatabase, nats: N, url: &str) -> Self {
+        let servers: Vec<&str> = url.split(',').collect();
+        let client = async_nats::connect(servers).await.expect("a NATS client");
         let heads = Heads::start(client.clone());
         let pool = database.another_pool(40).await.expect("a pool");
         let vault = Vault::new(pool.clone(), MASTER);
@@ -81,6 +98,11 @@ impl House {
     }
 
     pub async fn relay(&self) -> Relay {
+        self.relay_with(None).await
+    }
+
+    /// A relay that wants its stream on so many servers.
+    pub async fn relay_with(&self, replicas: Option<usize>) -> Relay {
         let pool = self.database.another_pool(4).await.expect("a pool");
         let shutdown = CancellationToken::new();
         let settings = relay::RelaySettings {
@@ -88,6 +110,7 @@ impl House {
             nats: self.client.clone(),
             heads: self.heads.clone(),
             batch_size: 500,
+            replicas,
         };
         let task = tokio::spawn(relay::run(settings, shutdown.clone()));
         Relay {

@@ -2,6 +2,7 @@
 //! Each of these tests fails when its property is broken.
 
 mod appending;
+mod clustered;
 mod erasing;
 mod house;
 mod numbering;

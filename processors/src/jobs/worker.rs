@@ -18,12 +18,14 @@ use runtime::{
     clock::Clock,
     config::jobs::JobsConfig,
     ids::Ids,
+    trace::{self, TARGET},
 };
 use sqlx::PgPool;
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// How often a worker without work looks for itself.
@@ -91,7 +93,7 @@ impl Worker {
             let wait = match self.take().await {
                 Ok(Some(job)) => {
                     failures = 0;
-                    self.work(job, &shutdown).await;
+                    self.work_traced(job, &shutdown).await;
                     continue;
                 }
                 Ok(None) => {
@@ -124,9 +126,37 @@ impl Worker {
         .await
     }
 
+    /// One attempt, which goes on with the trace of the event that asked for it, and what became of it in
+    /// a line.
+    async fn work_traced(&self, mut job: Leased, shutdown: &CancellationToken) {
+        let kind = self.kind.as_str();
+        let (job_id, attempt, causation_id) = (job.job_id, job.attempt, job.source_event_id);
+        let span = tracing::trace_span!(
+            target: TARGET,
+            parent: None,
+            "job",
+            otel.name = format!("job {kind}"),
+            otel.kind = "consumer",
+            %job_id,
+            attempt,
+        );
+        trace::continues(&span, job.task.traceparent.as_deref());
+        job.task.traceparent = trace::traceparent(&span).or(job.task.traceparent);
+        let request_id = job.task.request_id.clone();
+        let work = self.work(job, shutdown).instrument(span.clone());
+        let outcome = work.await;
+        if !matches!(outcome, "succeeded" | "discarded" | "released") {
+            trace::failed(&span, outcome);
+        }
+        tracing::info!(
+            %job_id, kind, attempt, outcome, request_id, %causation_id,
+            "{kind} job {job_id}, attempt {attempt}: {outcome}"
+        );
+    }
+
     /// One attempt, held all the while. Once it has ended, only the loss of the hold keeps its end
     /// from being written down.
-    async fn work(&self, job: Leased, shutdown: &CancellationToken) {
+    async fn work(&self, job: Leased, shutdown: &CancellationToken) -> &'static str {
         let (progress, told) = watch::channel(None);
         let mut attempt = tokio::spawn(self.clone().attempt(job.clone(), progress));
         let _stop = StopOnDrop(attempt.abort_handle());
@@ -156,6 +186,7 @@ impl Worker {
         metrics::counter!("alta_jobs_total", "kind" => kind, "outcome" => outcome).increment(1);
         metrics::histogram!("alta_job_seconds", "kind" => kind)
             .record(began.elapsed().as_secs_f64());
+        outcome
     }
 
     async fn attempt(self, job: Leased, progress: Progress) -> Result<Done, Failure> {

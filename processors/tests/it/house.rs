@@ -88,6 +88,7 @@ impl House {
                 nats: client(&place).await,
                 heads: settings.heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             CancellationToken::new(),
         ));

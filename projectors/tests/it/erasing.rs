@@ -109,6 +109,7 @@ impl World {
                 nats: client,
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             shutdown.clone(),
         ));

@@ -52,6 +52,7 @@ impl House {
                 nats: client.clone(),
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             shutdown.clone(),
         ));

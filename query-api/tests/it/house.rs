@@ -12,9 +12,12 @@ use media::store::ObjectStorage;
 use query_api::QueryApi;
 use runtime::{clock::Clock, ids::Ids, secret::SecretKey};
 use serde_json::Value;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use std::{sync::Arc, time::Duration};
-use test_kit::{TestDatabase, TestNats};
+use test_kit::{TestDatabase, TestNats, TestReplica};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -141,8 +144,25 @@ impl House {
         Self::made(read_your_writes_timeout, None).await
     }
 
+    /// With everything running, and reads on a replica.
+    pub async fn replicated(read_your_writes_timeout: Duration) -> (Self, TestReplica, DropGuard) {
+        let (database, replica) = test_kit::replicated_postgres().await;
+        let house = Self::over(database, Some(&replica), read_your_writes_timeout, None).await;
+        let projectors = house.projectors();
+        (house, replica, projectors)
+    }
+
     async fn made(read_your_writes_timeout: Duration, storage: Option<ObjectStorage>) -> Self {
         let database = test_kit::postgres().await;
+        Self::over(database, None, read_your_writes_timeout, storage).await
+    }
+
+    async fn over(
+        database: TestDatabase,
+        replica: Option<&TestReplica>,
+        read_your_writes_timeout: Duration,
+        storage: Option<ObjectStorage>,
+    ) -> Self {
         let nats = test_kit::nats().await;
         let client = async_nats::connect(&nats.url).await.expect("a NATS client");
         let heads = Heads::start(client.clone());
@@ -161,6 +181,7 @@ impl House {
                 nats: client.clone(),
                 heads: heads.clone(),
                 batch_size: 500,
+                replicas: None,
             },
             shutdown.clone(),
         ));
@@ -175,10 +196,14 @@ impl House {
             .max_connections(3)
             .connect_lazy_with(as_role(&database, "alta_audit"));
         let closing = CancellationToken::new();
+        let primary = reading(&database.url);
+        let (pool, replica_of) = match replica {
+            None => (primary, None),
+            Some(replica) => (reading(&replica.url), Some(primary)),
+        };
         let api = QueryApi {
-            pool: PgPoolOptions::new()
-                .max_connections(10)
-                .connect_lazy_with(as_role(&database, "alta_query")),
+            pool,
+            replica_of,
             statistics: query_api::Statistics::default(),
             audit: EventStore::new(
                 audit.clone(),
@@ -361,6 +386,15 @@ fn refill() -> query_api::Refill {
             filled.map_err(|error| error.to_string())
         })
     })
+}
+
+/// Connections of the query side.
+fn reading(url: &str) -> PgPool {
+    let connect: PgConnectOptions = url.parse().expect("a URL");
+    PgPoolOptions::new()
+        .max_connections(10)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(connect.options([("role", "alta_query")]))
 }
 
 fn as_role(database: &TestDatabase, role: &str) -> PgConnectOptions {

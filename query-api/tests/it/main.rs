@@ -18,6 +18,7 @@ mod ops;
 mod paging;
 mod past;
 mod processing;
+mod replica;
 mod review;
 mod search;
 mod taken_away;

@@ -13,6 +13,8 @@ pub struct DatabaseConfig {
     /// `DATABASE_URL`, or what `POSTGRES_HOST` and its companions make; none means that `alta up`
     /// runs a private server. It names a database's owner with CREATEROLE.
     pub url: Option<SecretString>,
+    /// `DATABASE_READ_URL`: a replica of it, on which the query API reads; none means the same server.
+    pub read_url: Option<SecretString>,
     /// The variable that names the server, for whoever has to say that it does not answer.
     pub named_by: &'static str,
     /// `DATABASE_MAX_CONNECTIONS`: the most that one part of the service opens.
@@ -27,19 +29,27 @@ impl DatabaseConfig {
     pub(super) fn read(vars: &Vars<'_>) -> Result<Self, ConfigError> {
         let whole = vars.parsed("DATABASE_URL", postgres_url)?;
         let parts = from_parts(vars)?;
-        if whole.is_some() && parts.is_some() {
+        let by_parts = parts.is_some();
+        if whole.is_some() && by_parts {
             return Err(bad(
                 "POSTGRES_HOST",
                 "DATABASE_URL is set too: set only one",
             ));
         }
+        let url = whole.or(parts);
+        let read_url = vars.parsed("DATABASE_READ_URL", postgres_url)?;
+        if url.is_none() && read_url.is_some() {
+            let reason = "the private PostgreSQL has no replica, and DATABASE_URL is not set";
+            return Err(bad("DATABASE_READ_URL", reason));
+        }
         Ok(Self {
-            named_by: if parts.is_some() {
+            named_by: if by_parts {
                 "POSTGRES_HOST"
             } else {
                 "DATABASE_URL"
             },
-            url: whole.or(parts),
+            url,
+            read_url,
             max_connections: vars.number("DATABASE_MAX_CONNECTIONS", 20, 2..=1_000)?,
             read_connections: vars.number(
                 "DATABASE_READ_CONNECTIONS",
@@ -110,6 +120,17 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_replica_needs_its_primary() {
+        let replica = ("DATABASE_READ_URL".to_owned(), "postgres://r/d".to_owned());
+        let mut map = BTreeMap::from([replica]);
+        let error = DatabaseConfig::read(&Vars::new(&map)).expect_err("no primary");
+        assert_eq!(error.name, "DATABASE_READ_URL");
+        map.insert("POSTGRES_HOST".to_owned(), "db".to_owned());
+        let config = DatabaseConfig::read(&Vars::new(&map)).expect("valid");
+        assert!(config.read_url.is_some() && config.url.is_some());
+    }
 
     #[test]
     fn the_parts_make_a_url() {

@@ -37,7 +37,7 @@ pub(crate) async fn run(mut config: Config) -> Result<()> {
     }
     // The samples come all at once.
     config.rate_limits.enabled = false;
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     let servers = ForOneCommand::start(&config).await?;
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
     let outcome = if servers.are_ours() {

@@ -1,0 +1,1 @@
+ALTER TABLE sequencer_state DROP COLUMN access_position;
