@@ -34,7 +34,7 @@ pub use dispatcher::{Appended, EventStore, Loaded, StoreSettings};
 pub use envelope::Envelope;
 pub use erase::{Erase, erases};
 pub use error::{DispatchError, FirstAnswerError, StoreError};
-pub use idempotency::{Idempotency, IdempotencyKey};
+pub use idempotency::{Idempotency, IdempotencyKey, remember_answer};
 pub use leader::{lead, try_lead};
 pub use log::Log;
 pub use past::{AsOf, folded, stream};
