@@ -38,7 +38,7 @@ pub use idempotency::{Idempotency, IdempotencyKey, remember_answer};
 pub use leader::{lead, try_lead};
 pub use log::Log;
 pub use past::{AsOf, folded, stream};
-pub use plain::{PlainEvent, PlainEvents, PlainStretch};
+pub use plain::{PlainEvent, PlainEvents, PlainStretch, Wanted};
 pub use recorded::RecordedEvent;
 pub use replay::Filter;
 pub use repository::EventRepository;
