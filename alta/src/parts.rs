@@ -249,7 +249,7 @@ impl World {
         settings.root = settings
             .root
             .merge(query_api::root_routes().with_state(api.clone()));
-        Ok(edge(query_api::routes().with_state(api), settings))
+        Ok(edge(query_api::served(&api), settings))
     }
 
     /// What a part without routes of its own answers.
