@@ -253,7 +253,7 @@ impl World {
         settings.root = settings
             .root
             .merge(query_api::root_routes().with_state(api.clone()));
-        Ok(edge(query_api::routes().with_state(api), settings))
+        Ok(edge(query_api::served(&api), settings))
     }
 
     /// Where the query API reads, and the primary where that is a replica.

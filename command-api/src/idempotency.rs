@@ -10,11 +10,12 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, request::Parts},
 };
-use event_store::{FirstAnswerError, IdempotencyKey};
+use event_store::{FirstAnswerError, IdempotencyKey, remember_answer};
 use hmac::{Hmac, KeyInit, Mac};
 use http_kit::{ApiError, Client, JsonOrForm, extract, headers::IDEMPOTENCY_KEY};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
@@ -225,6 +226,18 @@ impl CommandApi {
     pub(crate) async fn remember(&self, key: &StoreKey, answer: &Answer) -> Result<(), Stop> {
         match keep(key, answer.status, answer.body.as_ref(), Fill::Nothing) {
             Some(kept) => Ok(self.store.remember_answer(&kept).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The same in the transaction of what the request does: both, or neither.
+    pub(crate) async fn remember_with(
+        tx: &mut PgConnection,
+        key: &StoreKey,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        match keep(key, answer.status, answer.body.as_ref(), Fill::Nothing) {
+            Some(kept) => Ok(remember_answer(tx, &kept).await?),
             None => Ok(()),
         }
     }

@@ -316,7 +316,7 @@ impl EventStore {
 
     /// Keeps the answer to a request that appended nothing, or to several streams.
     pub async fn remember_answer(&self, idempotency: &Idempotency) -> Result<(), StoreError> {
-        idempotency::remember(self.pool(), idempotency).await
+        idempotency::remember_answer(self.pool(), idempotency).await
     }
 
     /// The position of an appended event. Waits for the relay to number it, for a bounded time.

@@ -2,7 +2,7 @@
 
 use crate::{FirstAnswerError, StoreError};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 /// A caller's key and what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,15 @@ pub(crate) async fn first_answer(
     }
 }
 
-/// Keeps an answer to a request that appended nothing, or to several streams. The first answer
-/// stays; a later one is ignored.
-pub(crate) async fn remember(pool: &PgPool, idempotency: &Idempotency) -> Result<(), StoreError> {
+/// Keeps an answer to a request that appended nothing, or to several streams: in the transaction of what
+/// it did, where that is one. The first answer stays; a later one is ignored.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn remember_answer(
+    database: impl PgExecutor<'_>,
+    idempotency: &Idempotency,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO command_log (identity, idempotency_key, fingerprint, answer)
          VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -54,7 +60,7 @@ pub(crate) async fn remember(pool: &PgPool, idempotency: &Idempotency) -> Result
         idempotency.key.fingerprint.as_slice(),
         idempotency.answer
     )
-    .execute(pool)
+    .execute(database)
     .await?;
     Ok(())
 }

@@ -45,20 +45,6 @@ impl Log {
         Ok(head.unwrap_or(0))
     }
 
-    /// Whether anybody, or anything, was erased: looks at all events.
-    ///
-    /// # Errors
-    /// When PostgreSQL fails.
-    pub async fn has_erasures(&self) -> Result<bool, StoreError> {
-        let has = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM events
-                              WHERE event_type IN ('UserErased', 'SubmissionErased')) AS "has!""#
-        )
-        .fetch_one(self.repository.pool())
-        .await?;
-        Ok(has)
-    }
-
     /// The events after a position, in order.
     pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<RecordedEvent>, StoreError> {
         let sealed = sqlx::query_as!(

@@ -1,8 +1,10 @@
 //! The log read through as fast as it goes, for whoever needs what happened and not who did it from
-//! where: without metadata, payloads as text, several stretches at once.
+//! where: without metadata, payloads as text, several stretches at once, and nothing opened that nobody
+//! asked for.
 
 use crate::{
     StoreError,
+    erase::erases,
     log::Log,
     repository::{variant, variant_mut},
     upcasters::upcast,
@@ -12,7 +14,8 @@ use cqrs_es::{Aggregate, persist::SerializedEvent};
 use futures::{StreamExt, stream::BoxStream};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::HashSet;
+use sqlx::Executor;
+use std::{collections::HashSet, mem::take};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -22,6 +25,15 @@ const STRETCH: i64 = 10_000;
 const AT_ONCE: usize = 3;
 /// What a payload with a personal value contains.
 const SEALED: &str = "\"$sealed\"";
+
+/// What of the log is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The events, by the names under which they are stored.
+    pub event_types: &'static [&'static str],
+    /// The personal values in them, by the names of their fields. All others read as erased.
+    pub personal: &'static [&'static str],
+}
 
 /// A numbered event without its metadata.
 #[derive(Debug)]
@@ -38,6 +50,7 @@ pub struct PlainEvent {
     pub event_type: String,
     /// When it was recorded.
     pub recorded_at: OffsetDateTime,
+    event_version: String,
     payload: Payload,
 }
 
@@ -85,15 +98,15 @@ impl PlainEvents {
 }
 
 impl Log {
-    /// Walks through the events of these types of streams after position `after`, up to `until`.
-    pub fn plain(&self, types: &'static [&'static str], after: i64, until: i64) -> PlainEvents {
+    /// Walks through what is wanted after position `after`, up to `until`.
+    pub fn plain(&self, wanted: Wanted, after: i64, until: i64) -> PlainEvents {
         let log = self.clone();
         let begins = (after..until).step_by(STRETCH as usize);
         let stretches = futures::stream::iter(begins)
             .map(move |begin| {
                 let (log, end) = (log.clone(), until.min(begin + STRETCH));
                 // On a task of its own, so that rows are decoded while others are folded.
-                let reading = tokio::spawn(async move { log.stretch(types, begin, end).await });
+                let reading = tokio::spawn(async move { log.stretch(wanted, begin, end).await });
                 async move {
                     reading.await.unwrap_or_else(|_| {
                         Err(StoreError::Messaging(
@@ -109,54 +122,50 @@ impl Log {
 
     async fn stretch(
         &self,
-        types: &[&str],
+        wanted: Wanted,
         after: i64,
         until: i64,
     ) -> Result<PlainStretch, StoreError> {
-        let types: Vec<String> = types.iter().map(|&name| name.to_owned()).collect();
+        let types = wanted.event_types.iter();
+        let types: Vec<String> = types.map(|&name| name.to_owned()).collect();
+        let mut tx = self.pool().begin().await?;
+        // Several stretches are read at once: workers for each would be in each other's way.
+        tx.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+            .await?;
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT l.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type,
                       e.event_version, e.recorded_at, e.payload::text AS "payload!"
                FROM event_log l JOIN events e ON e.id = l.event_id
-               WHERE l.position > $1 AND l.position <= $2 AND e.aggregate_type = ANY($3)
+               WHERE l.position > $1 AND l.position <= $2 AND e.event_type = ANY($3)
                ORDER BY l.position"#,
             after,
             until,
             &types,
         )
-        .fetch_all(self.repository.pool())
+        .fetch_all(&mut *tx)
         .await?;
+        tx.commit().await?;
         let mut events: Vec<PlainEvent> = rows
             .into_iter()
-            .map(|row| self.plain_event(row))
+            .map(|row| self.plain_event(row, wanted.personal))
             .collect::<Result<_, _>>()?;
         self.open_plain(&mut events).await?;
+        for event in &mut events {
+            if self.is_old(&event.event_type, &event.event_version) {
+                self.lift(event);
+            }
+        }
         Ok(PlainStretch { events, until })
     }
 
-    /// Lifts the payload if it is of an old shape, and parses it if there is something to open in it.
-    fn plain_event(&self, row: Row) -> Result<PlainEvent, StoreError> {
-        let upcasters = self.repository.upcasters();
-        let old = upcasters
-            .iter()
-            .any(|upcaster| upcaster.can_upcast(&row.event_type, &row.event_version));
-        let mut event_type = row.event_type;
-        let payload = if old {
-            let event = SerializedEvent::new(
-                row.aggregate_id.clone(),
-                row.sequence as usize,
-                row.aggregate_type.clone(),
-                event_type,
-                row.event_version,
-                serde_json::from_str(&row.payload)?,
-                Value::Null,
-            );
-            let lifted = upcast(event, upcasters);
-            event_type = lifted.event_type;
-            Payload::Opened(lifted.payload)
-        } else if row.payload.contains(SEALED) {
-            Payload::Opened(serde_json::from_str(&row.payload)?)
+    /// Parses the payload if there is something to open in it, or if it is of an old shape.
+    fn plain_event(&self, row: Row, personal: &[&str]) -> Result<PlainEvent, StoreError> {
+        let old = self.is_old(&row.event_type, &row.event_version);
+        let payload = if old || row.payload.contains(SEALED) {
+            let mut value = serde_json::from_str(&row.payload)?;
+            vault::close_but(variant_mut(&mut value), personal);
+            Payload::Opened(value)
         } else {
             Payload::Stored(row.payload)
         };
@@ -165,13 +174,43 @@ impl Log {
             aggregate_id: Uuid::parse_str(&row.aggregate_id).unwrap_or_default(),
             aggregate_type: row.aggregate_type,
             sequence: row.sequence,
-            event_type,
+            event_type: row.event_type,
+            event_version: row.event_version,
             recorded_at: row.recorded_at,
             payload,
         })
     }
 
+    fn is_old(&self, event_type: &str, event_version: &str) -> bool {
+        let mut upcasters = self.repository.upcasters().iter();
+        upcasters.any(|upcaster| upcaster.can_upcast(event_type, event_version))
+    }
+
+    /// Lifts an event of an old shape, when all in it that is wanted was opened.
+    fn lift(&self, event: &mut PlainEvent) {
+        let Payload::Opened(value) = &mut event.payload else {
+            return;
+        };
+        let old = SerializedEvent::new(
+            event.aggregate_id.to_string(),
+            event.sequence as usize,
+            event.aggregate_type.clone(),
+            take(&mut event.event_type),
+            take(&mut event.event_version),
+            take(value),
+            Value::Null,
+        );
+        let lifted = upcast(old, self.repository.upcasters());
+        event.event_type = lifted.event_type;
+        event.event_version = lifted.event_version;
+        event.payload = Payload::Opened(lifted.payload);
+    }
+
     async fn open_plain(&self, events: &mut [PlainEvent]) -> Result<(), StoreError> {
+        // Whoever reads of an erasure opens nothing any more with a key from before.
+        if events.iter().any(|event| erases(&event.event_type)) {
+            self.repository.vault().forget_all();
+        }
         let subjects: HashSet<Uuid> = events
             .iter()
             .filter_map(|event| match &event.payload {

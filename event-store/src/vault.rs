@@ -214,6 +214,16 @@ pub(crate) fn seal(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<
     Ok(())
 }
 
+/// Makes every sealed value directly under `object` read as erased that is not under one of these names.
+pub(crate) fn close_but(object: Option<&mut Value>, names: &[&str]) {
+    let fields = object.and_then(Value::as_object_mut).into_iter().flatten();
+    for (field, value) in fields {
+        if let Some(subject) = marked(value, SEALED).filter(|_| !names.contains(&field.as_str())) {
+            *value = json!({ ERASED: { "subject": subject } });
+        }
+    }
+}
+
 /// Opens every sealed value directly under `object`; without its key it reads as erased.
 pub(crate) fn open(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<(), StoreError> {
     for (field, value) in object.as_object_mut().into_iter().flatten() {

@@ -127,6 +127,17 @@ impl ApiError {
         error
     }
 
+    /// 503: others have what this needs; try again after so many seconds.
+    pub fn busy(
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+        retry_after_seconds: u32,
+    ) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
+        error.retry_after = Some(retry_after_seconds);
+        error
+    }
+
     /// 500: our fault. Logs the error with its causes and the request id; shows nothing of it.
     pub fn internal(error: &dyn Error) -> Self {
         let request_id = request_id::current();

@@ -2,7 +2,7 @@
 //! `COPY`. Worth it where a projector's statements, one an event, would take most of the time.
 
 use crate::ProjectionError;
-use event_store::{Log, PlainEvent};
+use event_store::{Log, PlainEvent, Wanted};
 use sqlx::{Executor, PgConnection};
 use time::{OffsetDateTime, macros::datetime};
 use uuid::Uuid;
@@ -20,8 +20,8 @@ const EPOCH: OffsetDateTime = datetime!(2000-01-01 00:00 UTC);
 /// What a projector makes of a log from its beginning, in memory. It must be what applying the same
 /// events one after the other makes.
 pub trait Fold: Send {
-    /// The types of the streams that it takes events of.
-    fn streams(&self) -> &'static [&'static str];
+    /// What it takes of the log.
+    fn wanted(&self) -> Wanted;
 
     /// Takes the next event.
     fn add(&mut self, event: &PlainEvent) -> Result<(), ProjectionError>;
@@ -74,7 +74,7 @@ impl Reading {
     /// Begins with the first event and ends with the one at `target`.
     pub(crate) fn new(fold: Box<dyn Fold>, log: &Log, target: i64) -> Self {
         Self {
-            events: log.plain(fold.streams(), 0, target),
+            events: log.plain(fold.wanted(), 0, target),
             fold,
         }
     }

@@ -22,8 +22,9 @@ pub enum Remembered {
     ReviewQueue,
 }
 
-/// Fills temporary tables of the projection's shape from `events`, in order. From then on this
-/// connection, and no other, reads them under the live tables' names; end it after use.
+/// Fills temporary tables of the projection's shape from `events`, in order; called again, with those
+/// that follow. From then on this connection, and no other, reads them under the live tables' names; end
+/// it after use.
 ///
 /// # Errors
 /// When PostgreSQL fails, or an event cannot be read.
@@ -44,10 +45,14 @@ async fn fill<P: Projector>(
     connection: &mut PgConnection,
     events: &[RecordedEvent],
 ) -> Result<(), ProjectionError> {
+    // That they are there the second time is nothing to hear of.
+    let mut made = "SET client_min_messages = warning;".to_owned();
     for table in P::TABLES {
-        let copy = format!("CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL)");
-        connection.execute(copy.as_str()).await?;
+        let copy =
+            format!("CREATE TEMP TABLE IF NOT EXISTS {table} (LIKE public.{table} INCLUDING ALL);");
+        made.push_str(&copy);
     }
+    connection.execute(made.as_str()).await?;
     for batch in events.chunks(BATCH) {
         projector.apply(connection, batch).await?;
     }

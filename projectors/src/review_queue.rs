@@ -17,9 +17,6 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The streams that say something about it.
-const STREAMS: &[&str] = &["submission", "review"];
-
 /// The projector of the review queue.
 #[derive(Clone, Copy, Debug)]
 pub struct ReviewQueue;

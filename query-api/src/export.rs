@@ -14,15 +14,26 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use http_kit::ApiError;
 use media::{StoreError, store::ObjectStorage};
 use serde_json::Value;
 use sqlx::PgPool;
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, mpsc},
+    sync::{
+        Semaphore, SemaphorePermit,
+        mpsc::{self, error::SendTimeoutError},
+    },
 };
 use uuid::Uuid;
 use zip::{
@@ -31,10 +42,17 @@ use zip::{
 };
 
 /// How many exports one process writes at a time: each has a thread.
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
+static AT_ONCE: Semaphore = Semaphore::const_new(8);
+/// Whose exports those are: one of each person, so that nobody takes all turns.
+static UNDER_WAY: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+/// When to ask again who gets no turn.
+const RETRY_AFTER_SECONDS: u32 = 10;
 /// How many pieces may wait for the client.
 const AHEAD: usize = 16;
 const PIECE: usize = 64 << 10;
+/// How long a client may take nothing at all; and, added up, how far it may fall behind a modem.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// A file of rows: what of them, place first, of person `$1` after place `$2`, a page at a time. No
 /// statement lives as long as a slow client reads.
@@ -104,6 +122,9 @@ pub enum ExportError {
 }
 
 /// Gives the caller everything that is held on them: rows as JSON, files as they were uploaded.
+///
+/// One at a time for each person, and not too many at once: else it is 503 `EXPORT_BUSY`. Whoever reads
+/// it slower than 16 KiB a second is cut off.
 #[utoipa::path(get, path = "/auth/me/export", operation_id = "export_me", tag = "accounts",
     responses((status = 200, content_type = "application/zip", body = [u8])))]
 pub(crate) async fn me(
@@ -111,43 +132,132 @@ pub(crate) async fn me(
     caller: Caller<Everything>,
     reader: Reader,
 ) -> Result<Response, ApiError> {
-    let turn = AT_ONCE
-        .try_acquire()
-        .map_err(|_| ApiError::unavailable(5))?;
-    let (pieces, taken) = mpsc::channel(AHEAD);
     let person = caller.id();
+    let turn = Turn::of(person)?;
     reader
         .record(&api, person, &Sensitive::thing(person, None))
         .await?;
-    tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        let pipe = io::BufWriter::with_capacity(PIECE, Pipe(pieces.clone()));
-        if let Err(error) = export(&api.pool, &api.storage, person, pipe) {
+    let written = move |pipe| {
+        let out = io::BufWriter::with_capacity(PIECE, pipe);
+        let outcome = export(&api.pool, &api.storage, person, out);
+        if let Err(error) = &outcome {
             tracing::warn!(%person, %error, "the export of {person} was cut off: {error}");
-            let _ = pieces.blocking_send(Err(io::Error::other("cut off")));
         }
-    });
-    let pieces = futures::stream::unfold(taken, async |mut taken| {
-        let piece: Option<io::Result<Bytes>> = taken.recv().await;
-        Some((piece?, taken))
-    });
-    // Whoever compresses may ask again after the end.
-    let pieces = pieces.fuse();
+        // Whoever has read it to its end has the next turn.
+        drop(turn);
+        outcome.is_ok()
+    };
     let headers = [
         (CONTENT_TYPE, "application/zip"),
         (CONTENT_DISPOSITION, "attachment; filename=\"export.zip\""),
     ];
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    let body = Body::from_stream(pieces(written, PATIENCE));
+    Ok((headers, body).into_response())
 }
 
-/// What the blocking writer has written goes to the body of the answer.
-struct Pipe(mpsc::Sender<io::Result<Bytes>>);
+/// What is written, on a thread of its own, piece by piece. The end of one that is not whole is an error,
+/// whatever ended it.
+fn pieces(
+    write: impl FnOnce(Pipe) -> bool + Send + 'static,
+    patience: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let (pieces, taken) = mpsc::channel(AHEAD);
+    let (end, whole) = (pieces.clone(), Arc::new(AtomicBool::new(false)));
+    let is_whole = whole.clone();
+    tokio::task::spawn_blocking(move || {
+        whole.store(write(Pipe::new(pieces, patience)), Ordering::Release);
+        drop(end);
+    });
+    let pieces = futures::stream::unfold(Some(taken), move |taken| {
+        let whole = is_whole.clone();
+        async move {
+            let mut taken: mpsc::Receiver<Bytes> = taken?;
+            match taken.recv().await {
+                Some(piece) => Some((Ok(piece), Some(taken))),
+                None if whole.load(Ordering::Acquire) => None,
+                None => Some((Err(io::Error::other("cut off")), None)),
+            }
+        }
+    });
+    // Whoever compresses may ask again after the end.
+    pieces.fuse()
+}
+
+/// A person's turn to be written an export; ends when it is dropped.
+struct Turn {
+    person: Uuid,
+    _one: SemaphorePermit<'static>,
+}
+
+impl Turn {
+    /// # Errors
+    /// 503 while the person has one, and while there is none left.
+    fn of(person: Uuid) -> Result<Self, ApiError> {
+        let one = AT_ONCE
+            .try_acquire()
+            .map_err(|_| busy("Too many exports are being written."))?;
+        if !under_way().insert(person) {
+            return Err(busy("Another export of yours is being written."));
+        }
+        Ok(Self { person, _one: one })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        under_way().remove(&self.person);
+    }
+}
+
+fn under_way() -> MutexGuard<'static, BTreeSet<Uuid>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn busy(message: &'static str) -> ApiError {
+    ApiError::busy("EXPORT_BUSY", message, RETRY_AFTER_SECONDS)
+}
+
+/// What the blocking writer has written goes to the body of the answer, as fast as the client takes it;
+/// for one that is too slow that ends with an error.
+struct Pipe {
+    pieces: mpsc::Sender<Bytes>,
+    runtime: Handle,
+    patience: Duration,
+    sent: u64,
+    waited: Duration,
+}
+
+impl Pipe {
+    fn new(pieces: mpsc::Sender<Bytes>, patience: Duration) -> Self {
+        Self {
+            pieces,
+            runtime: Handle::current(),
+            patience,
+            sent: 0,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// How long the next piece may take: less for a client that was waited for much.
+    fn left(&self) -> Duration {
+        let earned = Duration::from_secs(self.sent / SLOWEST_BYTES_PER_SECOND);
+        let left = (self.patience + earned).saturating_sub(self.waited);
+        left.min(self.patience)
+    }
+}
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let piece = Ok(Bytes::copy_from_slice(bytes));
-        let sent = self.0.blocking_send(piece);
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        let began = Instant::now();
+        let piece = Bytes::copy_from_slice(bytes);
+        let sent = self.pieces.send_timeout(piece, self.left());
+        match self.runtime.block_on(sent) {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(SendTimeoutError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+        }
+        self.waited += began.elapsed();
+        self.sent += bytes.len() as u64;
         Ok(bytes.len())
     }
 
@@ -303,7 +413,62 @@ fn file_name(given: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::file_name;
+    use super::*;
+
+    fn fill(pipe: &mut Pipe, count: usize) -> io::Result<()> {
+        let piece = vec![7; PIECE];
+        (0..count).try_for_each(|_| pipe.write_all(&piece))
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_cut_off_and_told_that_it_is_not_whole() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let write = move |mut pipe: Pipe| {
+            let outcome = fill(&mut pipe, AHEAD + 1);
+            tell.send(outcome.map_err(|error| error.kind())).is_err()
+        };
+        let pieces = pieces(write, Duration::from_millis(50));
+        let cut_off = told.await.expect("it ends by itself");
+        assert_eq!(cut_off, Err(io::ErrorKind::TimedOut));
+        let pieces: Vec<_> = pieces.collect().await;
+        let last = pieces.last().map(Result::is_err);
+        assert_eq!((pieces.len(), last), (AHEAD + 1, Some(true)));
+    }
+
+    #[tokio::test]
+    async fn who_takes_all_gets_all_and_no_error() {
+        let write = |mut pipe: Pipe| fill(&mut pipe, 4 * AHEAD).is_ok();
+        let pieces = pieces(write, PATIENCE);
+        let taken: Vec<Bytes> = pieces.try_collect().await.expect("whole");
+        let bytes: usize = taken.iter().map(Bytes::len).sum();
+        assert_eq!(bytes, 4 * AHEAD * PIECE);
+    }
+
+    #[tokio::test]
+    async fn what_ends_in_a_panic_is_not_whole() {
+        let write = |mut pipe: Pipe| {
+            fill(&mut pipe, 1).expect("taken");
+            panic!("on purpose");
+        };
+        let taken: Vec<_> = pieces(write, PATIENCE).collect().await;
+        assert!(matches!(taken[..], [Ok(_), Err(_)]), "{taken:?}");
+    }
+
+    #[tokio::test]
+    async fn patience_is_earned_by_what_was_taken_and_used_up_by_waiting() {
+        let (pieces, _taken) = mpsc::channel(1);
+        let patience = Duration::from_secs(30);
+        let mut pipe = Pipe::new(pieces, patience);
+        assert_eq!(pipe.left(), patience);
+        pipe.waited = Duration::from_secs(20);
+        assert_eq!(pipe.left(), Duration::from_secs(10));
+        pipe.sent = 5 * SLOWEST_BYTES_PER_SECOND;
+        assert_eq!(pipe.left(), Duration::from_secs(15));
+        pipe.sent = 1_000 * SLOWEST_BYTES_PER_SECOND;
+        assert_eq!(pipe.left(), patience, "never more than that at once");
+        pipe.waited = Duration::from_secs(2_000);
+        assert_eq!(pipe.left(), Duration::ZERO);
+    }
 
     #[test]
     fn a_name_never_leads_out_of_its_directory() {

@@ -93,12 +93,33 @@ impl QueryApi {
     }
 }
 
-/// All routes of the query side, without a prefix. `/health`, `/health/ready` and `/health/live` are
-/// the edge's.
+/// The query side, ready for [`http_kit::edge()`]: its routes, and a trace of each refused read of what
+/// others' reads of are recorded too.
+pub fn served(api: &QueryApi) -> Routes {
+    let recording = axum::middleware::from_fn_with_state(api.clone(), audit::refused::layer);
+    let sensitive = sensitive().with_state(api.clone());
+    let sensitive = sensitive.layered(|router| router.layer(recording));
+    ordinary().with_state(api.clone()).merge(sensitive)
+}
+
+/// All routes of the query side, unprefixed and without layers. `/health`, `/health/ready` and
+/// `/health/live` are the edge's.
 pub fn routes() -> Routes<QueryApi> {
+    ordinary().merge(sensitive())
+}
+
+/// Those whose reads are recorded.
+fn sensitive() -> Routes<QueryApi> {
+    Routes::new()
+        .route(routes!(export::me))
+        .merge(items::downloads())
+        .merge(audit::routes())
+        .route(routes!(events::replay))
+}
+
+fn ordinary() -> Routes<QueryApi> {
     Routes::new()
         .route(routes!(users::me))
-        .route(routes!(export::me))
         .route(routes!(users::list))
         .route_at("/users", routes!(users::list))
         .route(routes!(users::one))
@@ -111,8 +132,6 @@ pub fn routes() -> Routes<QueryApi> {
         .merge(items::routes())
         .merge(review_queue::routes())
         .route(routes!(history::of_item))
-        .merge(audit::routes())
-        .route(routes!(events::replay))
         .merge(analytics::routes())
         .merge(ops::routes())
 }

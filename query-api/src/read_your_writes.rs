@@ -3,7 +3,8 @@
 //! of them waits, and is told so rather than misled when that takes too long.
 //!
 //! "Wrote last" is two questions: the position of the caller's newest numbered event, and whether
-//! there are events of theirs that the relay has not numbered yet. News from the projectors ends a
+//! there are events of theirs that the relay has not numbered yet. What is recorded of what they tried or
+//! read is nothing that they wrote: who reads the audit trail does not wait for the trace of that. News from the projectors ends a
 //! wait; what counts is the next answer of the same statement.
 //!
 //! Where the tables are read on a replica, that statement is asked on the primary all the same, and the
@@ -160,6 +161,7 @@ async fn look_on_primary(
                    AS "wrote!",
                EXISTS (SELECT 1 FROM events e
                        WHERE e.metadata ->> 'actor_user_id' = $2::uuid::text
+                         AND e.aggregate_type <> 'access'
                          AND e.id > (SELECT low_id FROM sequencer_state)
                          AND (SELECT l.position FROM event_log l WHERE l.event_id = e.id) IS NULL)
                    AS "unnumbered!",

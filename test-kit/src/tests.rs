@@ -1,5 +1,7 @@
 //! That what tests stand on holds.
 
+use sqlx::migrate::Migrator;
+use std::collections::BTreeSet;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,16 +32,71 @@ async fn each_call_gives_a_migrated_database_of_its_own() {
     assert_eq!(usize::try_from(applied).expect("not negative"), ups.count());
 }
 
+async fn migrations() -> Migrator {
+    let migrations = workspace().join("migrations");
+    Migrator::new(migrations.as_path()).await.expect("readable")
+}
+
 #[tokio::test]
 async fn all_migrations_can_be_undone_and_applied_again() {
     let database = empty_database().await;
-    let migrations = workspace().join("migrations");
-    let migrator = sqlx::migrate::Migrator::new(migrations.as_path())
-        .await
-        .expect("readable");
+    let migrator = migrations().await;
     migrator.run(&database.pool).await.expect("applied");
     migrator.undo(&database.pool, 0).await.expect("undone");
     migrator.run(&database.pool).await.expect("applied again");
+}
+
+/// Everything that there is in a database but rows.
+async fn schema(database: &TestDatabase) -> String {
+    let dumped = tokio::process::Command::new("pg_dump")
+        .args(["--schema-only", &database.url])
+        .output()
+        .await
+        .expect("pg_dump runs");
+    let said = String::from_utf8_lossy(&dumped.stderr);
+    assert!(dumped.status.success(), "{said}");
+    let text = String::from_utf8_lossy(&dumped.stdout);
+    // Newer ones put a word in that is another each time.
+    let lines = text.lines().filter(|line| !line.contains("restrict "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The first line in which two texts differ.
+fn difference(one: &str, other: &str) -> Option<(String, String)> {
+    let (mut one, mut other) = (one.lines(), other.lines());
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return None,
+            (a, b) if a == b => {}
+            (a, b) => return Some((a.unwrap_or("").into(), b.unwrap_or("").into())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_migration_undone_leaves_what_was_there_before_it() {
+    let database = empty_database().await;
+    let all = migrations().await;
+    let versions: BTreeSet<i64> = all.iter().map(|migration| migration.version).collect();
+    Migrator::DEFAULT.run(&database.pool).await.expect("begun");
+    let (mut before, mut below) = (schema(&database).await, 0);
+    for version in versions {
+        let up_to = all.iter().filter(|migration| migration.version <= version);
+        let migrator = Migrator {
+            migrations: up_to.cloned().collect::<Vec<_>>().into(),
+            ..Migrator::DEFAULT
+        };
+        migrator.run(&database.pool).await.expect("applied");
+        let after = schema(&database).await;
+        assert!(after != before, "{version:04} does nothing");
+        migrator.undo(&database.pool, below).await.expect("undone");
+        let left = difference(&schema(&database).await, &before);
+        assert_eq!(left, None, "{version:04} undone");
+        migrator.run(&database.pool).await.expect("applied again");
+        let other = difference(&schema(&database).await, &after);
+        assert_eq!(other, None, "{version:04} again");
+        (before, below) = (after, version);
+    }
 }
 
 #[tokio::test]

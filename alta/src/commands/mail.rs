@@ -11,7 +11,7 @@ use crate::{cli::MailAction, database::Role, parts::World, servers::ForOneComman
 
 /// Does it on the running servers, or on the private ones, which are started for this.
 pub(crate) async fn run(config: Config, action: MailAction) -> Result<()> {
-    let metrics = telemetry::init(&config.logging)?;
+    let metrics = telemetry::init(&config.logging, "alta")?;
     let servers = ForOneCommand::start(&config).await?;
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
     let outcome = act(&world, action).await;

@@ -10,7 +10,13 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 /// The streams, in the order in which a reader meets them.
-const AGGREGATES: [&str; 4] = ["user", "project_membership", "submission", "review"];
+const AGGREGATES: [&str; 5] = [
+    "user",
+    "project_membership",
+    "submission",
+    "review",
+    "access",
+];
 const INTRODUCTION: &str = "# Events
 
 Everything that can have happened, as `GET /api/events`, `alta events replay` and `alta events tail` show
@@ -153,6 +159,8 @@ fn written() -> String {
                 .get(&event)
                 .unwrap_or_else(|| panic!("{event} says nothing about itself"));
             let payload = envelope(aggregate, &event, &version, payload).payload;
+            // A version that grew has a sample of each of its shapes.
+            let version = version.replacen('.', ", with ", 1);
             writeln!(page, "\n### `{event}`, version {version}\n\n{meaning}\n")
                 .expect("a string takes it");
             page.push_str(&fenced(serde_json::to_string_pretty(&payload)));

@@ -4,7 +4,7 @@
 use axum::{extract::State, http::StatusCode};
 use http_kit::{ApiError, Path};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -53,21 +53,25 @@ pub(super) async fn handle(
         let (status, code) = (StatusCode::NOT_FOUND, "PROJECTION_NOT_FOUND");
         return Err(ApiError::new(status, code, "There is no such projection.").into());
     }
-    if !requested(pool, &name, caller.user_id)
-        .await
-        .map_err(ApiError::from)?
-    {
+    let body = json!({ "name": name, "state": "rebuilding" });
+    let answer = Answer::new(StatusCode::ACCEPTED, Some(body));
+    let mut tx = pool.begin().await.map_err(ApiError::from)?;
+    let requested = requested(&mut tx, &name, caller.user_id).await;
+    if !requested.map_err(ApiError::from)? {
+        // The one that is open may be this very request's.
+        if let Some(first) = api.repeated(&key).await {
+            return Err(first);
+        }
         let (status, code) = (StatusCode::CONFLICT, "REBUILD_RUNNING");
         return Err(ApiError::new(status, code, "It is being rebuilt already.").into());
     }
+    CommandApi::remember_with(&mut tx, &key, &answer).await?;
+    tx.commit().await.map_err(ApiError::from)?;
     tracing::info!(
         projection = name,
         requested_by_id = %caller.user_id,
         "a rebuild of {name} was asked for"
     );
-    let body = json!({ "name": name, "state": "rebuilding" });
-    let answer = Answer::new(StatusCode::ACCEPTED, Some(body));
-    api.remember(&key, &answer).await?;
     Ok(answer)
 }
 
@@ -81,7 +85,7 @@ async fn exists(pool: &PgPool, name: &str) -> Result<bool, sqlx::Error> {
 }
 
 /// Leaves the request; `false` when one is open. What an operator interrupted keeps its position.
-async fn requested(pool: &PgPool, name: &str, by: Uuid) -> Result<bool, sqlx::Error> {
+async fn requested(tx: &mut PgConnection, name: &str, by: Uuid) -> Result<bool, sqlx::Error> {
     let asked = sqlx::query!(
         "INSERT INTO projection_rebuilds AS r (name, state, requested_by_id)
          VALUES ($1, 'requested', $2)
@@ -94,7 +98,7 @@ async fn requested(pool: &PgPool, name: &str, by: Uuid) -> Result<bool, sqlx::Er
         name,
         by,
     )
-    .execute(pool)
+    .execute(tx)
     .await?;
     Ok(asked.rows_affected() == 1)
 }

@@ -65,3 +65,44 @@ async fn what_was_interrupted_keeps_its_position_and_what_is_done_begins_anew() 
         assert_eq!(row(&house).await, ("requested".into(), kept, true));
     }
 }
+
+#[tokio::test]
+async fn a_request_whose_answer_could_not_be_kept_was_not_made_and_can_be_repeated() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    let path = "/ops/projections/review_queue/rebuild";
+    let key = [("Idempotency-Key", "crashed")];
+    let ask = || house.ask(Method::POST, path, Some(&root), &key, None);
+    let alter = async |change: &str| {
+        let statement = format!("ALTER TABLE command_log {change}");
+        sqlx::query(&statement)
+            .execute(house.pool())
+            .await
+            .expect("altered");
+    };
+    alter("ADD CONSTRAINT no_room CHECK (idempotency_key <> 'crashed')").await;
+    ask().await.is(500);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM projection_rebuilds")
+        .fetch_one(house.pool())
+        .await
+        .expect("a count");
+    assert_eq!(left, 0, "nothing is asked for");
+    alter("DROP CONSTRAINT no_room").await;
+    let asked = ask().await.is(202);
+    let again = ask().await.is(202);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.body, asked.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_are_the_same_request_one_asks_and_all_hear_that() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    let path = "/ops/projections/review_queue/rebuild";
+    let key = [("Idempotency-Key", "many")];
+    let asked = (0..8).map(|_| house.ask(Method::POST, path, Some(&root), &key, None));
+    for answer in futures::future::join_all(asked).await {
+        answer.is(202);
+    }
+    assert_eq!(row(&house).await, ("requested".into(), 0, true));
+}

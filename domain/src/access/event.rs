@@ -37,6 +37,19 @@ pub enum AccessEvent {
         /// The project that it is about.
         project_id: Option<Uuid>,
     },
+    /// Somebody who is signed in asked for what is not theirs to read, and was not shown it.
+    ReadRefused {
+        /// Method and route: `GET /documents/{id}/download`.
+        operation: String,
+        /// The refusal's status.
+        status: u16,
+        /// The refusal's code: `FORBIDDEN`, `NOT_FOUND`, …
+        code: String,
+        /// What the path names first.
+        resource_id: Option<Uuid>,
+        /// The project that the query names.
+        project_id: Option<Uuid>,
+    },
 }
 
 impl DomainEvent for AccessEvent {
@@ -45,6 +58,7 @@ impl DomainEvent for AccessEvent {
             Self::SignInFailed { .. } => "SignInFailed",
             Self::CommandRefused { .. } => "CommandRefused",
             Self::SensitiveRead { .. } => "SensitiveRead",
+            Self::ReadRefused { .. } => "ReadRefused",
         }
         .into()
     }

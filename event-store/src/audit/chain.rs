@@ -17,6 +17,8 @@ pub(super) struct Chain {
     first: i64,
     expected: i64,
     previous: [u8; 32],
+    /// The hash before the first entry, as something else tells it than what the chain begins with.
+    before: Option<[u8; 32]>,
     suspect: Option<Suspect>,
     /// The position whose hash is wanted, and the hash.
     noted: Option<(i64, Option<[u8; 32]>)>,
@@ -38,6 +40,8 @@ struct Suspect {
     position: i64,
     /// The hash that it should have had.
     computed: [u8; 32],
+    /// Whether the hash before it is the one that was recorded.
+    follows_what_was: bool,
 }
 
 impl Chain {
@@ -47,9 +51,17 @@ impl Chain {
             first,
             expected: first,
             previous,
+            before: None,
             suspect: None,
             noted: None,
         }
+    }
+
+    /// Knows what the hash before the first entry should be: nothing but that tells an event that was
+    /// changed at the beginning of a part from a hash that was changed before it.
+    pub(super) const fn after(mut self, before: Option<[u8; 32]>) -> Self {
+        self.before = before;
+        self
     }
 
     /// Keeps the hash of one position, to be compared later.
@@ -82,9 +94,15 @@ impl Chain {
         };
         let computed = event.hash(&self.previous);
         if computed != stored {
+            let begins = expected == self.first && expected > 1;
+            let before = self.before.filter(|_| begins);
+            if before.is_some_and(|before| event.hash(&before) == stored) {
+                return fault(expected - 1, Wrong::HashChanged);
+            }
             self.suspect = Some(Suspect {
                 position: expected,
                 computed,
+                follows_what_was: !begins || before == Some(self.previous),
             });
         }
         self.previous = stored;
@@ -103,7 +121,7 @@ impl Chain {
         let in_place = next.position == self.expected;
         let link = next.event.filter(|_| in_place);
         let follows = |previous| link.is_some_and(|link| link.hash(previous) == *next.hash);
-        let wrong = if follows(&self.previous) {
+        let wrong = if follows(&self.previous) && suspect.follows_what_was {
             Wrong::EventChanged
         } else if follows(&suspect.computed) {
             Wrong::HashChanged
@@ -197,6 +215,46 @@ mod tests {
         let mut last = log();
         last[4].1 = "x";
         assert_eq!(follow(&last), Err((5, "does_not_follow")));
+    }
+
+    /// Follows what is left of a log from position 3 on, after a hash that may be wrong.
+    fn from_three(
+        log: &[(i64, &str, [u8; 32])],
+        previous: [u8; 32],
+        before: Option<[u8; 32]>,
+    ) -> Option<(i64, &'static str)> {
+        let mut chain = Chain::new(3, previous).after(before);
+        let taken = log[2..].iter().try_for_each(|(position, payload, hash)| {
+            chain.take(&Entry {
+                position: *position,
+                hash,
+                event: Some(link(*position, payload)),
+            })
+        });
+        let fault = taken.and_then(|()| chain.finish()).err()?;
+        Some((fault.position, fault.wrong.word()))
+    }
+
+    #[test]
+    fn what_was_changed_before_a_part_is_told_from_what_was_changed_in_it() {
+        let good = log();
+        let (before, other) = (good[1].2, [7; 32]);
+        let mut changed = log();
+        changed[2].1 = "x";
+        for known in [None, Some(before)] {
+            assert_eq!(from_three(&good, before, known), None);
+        }
+        let hash = Some((2, "hash_changed"));
+        assert_eq!(from_three(&good, other, Some(before)), hash);
+        let event = Some((3, "event_changed"));
+        assert_eq!(from_three(&changed, before, Some(before)), event);
+        let either = Some((3, "does_not_follow"));
+        assert_eq!(from_three(&good, other, None), either);
+        assert_eq!(from_three(&changed, before, None), either);
+        assert_eq!(from_three(&changed, other, Some(before)), either);
+        let mut own = log();
+        own[2].2[0] ^= 1;
+        assert_eq!(from_three(&own, before, None), Some((3, "hash_changed")));
     }
 
     #[test]

@@ -168,6 +168,11 @@ impl Checkpoint {
             .map_err(|_| CheckpointError::BadSignature)
     }
 
+    /// The hash at a position, if this is the one that the checkpoint is about.
+    pub(super) fn at(&self, position: i64) -> Option<[u8; 32]> {
+        (self.position == position).then_some(self.hash)
+    }
+
     /// Holds a verified log, whose hash at the checkpoint's position is `hash`, against it.
     pub(super) fn holds(
         &self,

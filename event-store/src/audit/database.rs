@@ -58,7 +58,13 @@ pub async fn verify(
     let mut view = View::begin(connection).await?;
     let found = view.find(span).await?;
     let noted = checkpoint.map(|checkpoint| checkpoint.position);
-    let chain = Chain::new(found.from, found.previous).note(noted);
+    let before = match checkpoint.and_then(|checkpoint| checkpoint.at(found.from - 1)) {
+        None => view.before(&found).await?,
+        signed => signed,
+    };
+    let chain = Chain::new(found.from, found.previous)
+        .after(before)
+        .note(noted);
     let End { to, hash, noted } = follow(view.entries(&found), chain).await?;
     if to < found.to {
         return Err(cut_off(to, found.to));
@@ -76,10 +82,11 @@ pub async fn verify(
 }
 
 /// Writes the sealed events of a span as NDJSON, after a line that says what they are.
-/// Nothing is verified: whoever has the file can do so ([`super::verify_export`]).
+/// Nothing is verified but that it begins where it should: whoever has the file can do the rest
+/// ([`super::verify_export`]), and that only the entry before tells.
 ///
 /// # Errors
-/// When an event is missing, and when reading or writing fails.
+/// When an event is missing or the hash before the first was changed, and when reading or writing fails.
 pub async fn export(
     connection: &mut PgConnection,
     span: Span,
@@ -89,9 +96,13 @@ pub async fn export(
     let found = view.find(span).await?;
     Header::new(found.from, found.to, found.previous).write(out)?;
     let (mut to, mut hash) = (found.from - 1, found.previous);
+    let mut chain = Some(Chain::new(found.from, hash).after(view.before(&found).await?));
     let mut entries = view.entries(&found);
     while let Some(row) = entries.try_next().await? {
         let (entry, at) = (decode(&row)?, to + 1);
+        if let Some(mut chain) = chain.take() {
+            chain.take(&entry)?;
+        }
         let missing = |wrong| Fault {
             position: at,
             wrong,
@@ -166,6 +177,27 @@ impl<'c> View<'c> {
             head,
             previous,
         })
+    }
+
+    /// The hash before a part as the entry before tells it: reckoned from the event there and the hash
+    /// before that one. None where there is nothing to reckon with.
+    async fn before(&mut self, found: &Found) -> Result<Option<[u8; 32]>, AuditError> {
+        let position = found.from - 1;
+        let previous = match position {
+            ..=0 => return Ok(None),
+            1 => Some(GENESIS),
+            _ => hash_at(&mut self.0, position - 1).await?,
+        };
+        let row = sqlx::query(ENTRIES)
+            .bind(position)
+            .bind(position)
+            .fetch_optional(&mut *self.0)
+            .await?;
+        let event = row.as_ref().map(decode).transpose()?;
+        let event = event.and_then(|entry| entry.event);
+        Ok(event
+            .zip(previous)
+            .map(|(event, previous)| event.hash(&previous)))
     }
 
     fn entries(&mut self, found: &Found) -> BoxStream<'_, Result<PgRow, sqlx::Error>> {

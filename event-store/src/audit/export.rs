@@ -125,7 +125,10 @@ pub fn verify_export(
         .makes_sense()
         .map_err(|why| lines.unreadable(header.from_position, why))?;
     let noted = checkpoint.map(|checkpoint| checkpoint.position);
-    let mut chain = Chain::new(header.from_position, header.previous_hash).note(noted);
+    let before = checkpoint.and_then(|checkpoint| checkpoint.at(header.from_position - 1));
+    let mut chain = Chain::new(header.from_position, header.previous_hash)
+        .after(before)
+        .note(noted);
     let mut expected = header.from_position;
     while let Some(text) = lines.next(expected)? {
         let line: Line<'_> = lines.parsed(&text, expected)?;

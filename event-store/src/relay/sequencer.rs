@@ -9,7 +9,7 @@
 use super::publisher::Outgoing;
 use crate::{GENESIS, Link, RowId, StoreError};
 use cqrs_es::Aggregate;
-use domain::{ProjectMembership, User};
+use domain::{Access, ProjectMembership, User};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -181,8 +181,10 @@ impl Sequencer {
         let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
         let ids: Vec<i64> = rows.iter().map(|row| row.row.0).collect();
         let hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.hash.to_vec()).collect();
+        // What somebody tried or read is nothing that they wrote: nobody waits for it.
         let newest: BTreeMap<&str, i64> = rows
             .iter()
+            .filter(|row| row.aggregate_type != Access::TYPE)
             .filter_map(|row| Some((row.actor.as_deref()?, row.position)))
             .collect();
         let (actors, newest): (Vec<String>, Vec<i64>) = newest

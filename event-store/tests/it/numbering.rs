@@ -1,7 +1,10 @@
 //! Positions: contiguous, none skipped, per stream in order, chained, under concurrent writers.
 
 use crate::house::{House, context, raw_text, until};
-use domain::Submission;
+use domain::{
+    Access, Submission,
+    access::{AccessCommand, AccessEvent},
+};
 use event_store::{GENESIS, Link};
 use sqlx::{Acquire, Executor, Row};
 use std::{
@@ -274,5 +277,18 @@ async fn a_success_is_told_its_position_and_its_actor_s_newest_position_moves() 
             .await
             .expect("the actor");
     assert_eq!(newest, 2);
+    let read = AccessCommand::Record(AccessEvent::SensitiveRead {
+        operation: "GET /audit".into(),
+        resource_id: None,
+        project_id: None,
+    });
+    let (record, context) = (house.ids.next(), context(Some(owner)));
+    let recorded = house.store.execute::<Access>(record, read, &context);
+    recorded.await.expect("a record");
+    assert_eq!(house.whole_log().await.len(), 3);
+    let still = sqlx::query_scalar("SELECT position FROM actor_positions WHERE actor_user_id = $1")
+        .bind(owner.to_string())
+        .fetch_one(&house.database.pool);
+    assert_eq!(still.await.ok(), Some(2_i64), "a look is nothing written");
     relay.stop().await;
 }

@@ -1,8 +1,8 @@
 //! The log again: what is asked for, in order, once, and what comes later to whoever follows.
 
 use crate::house::{House, context, registration};
-use domain::User;
-use event_store::{Envelope, Filter, Log, StoreError, Vault};
+use domain::{Submission, User, submission::SubmissionEvent};
+use event_store::{Envelope, Filter, Log, StoreError, Vault, Wanted};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 use sqlx::Executor;
@@ -97,6 +97,45 @@ async fn an_envelope_shows_everything_plainly_and_what_was_erased_as_erased() {
     assert_eq!(erased.payload["email"], json!({"erased": true}));
     assert_eq!((erased.ip_address, erased.user_agent), (None, None));
     assert_eq!(erased.hash, first.hash);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_read_in_bulk_is_what_is_wanted_opened_where_it_is_wanted() {
+    let house = House::new().await;
+    let relay = house.relay().await;
+    let amina = house.register("amina@example.org").await;
+    for text in ["Rain", "Snow"] {
+        house.raw_text(amina, text).await;
+    }
+    let log = house.whole_log().await;
+    let head = log.len() as i64;
+    let wanted = Wanted {
+        event_types: &["RawTextCreated"],
+        personal: &["title"],
+    };
+    let read = async |after| {
+        let mut events = house.log.plain(wanted, after, head);
+        let mut read = vec![];
+        while let Some(stretch) = events.next().await.expect("read") {
+            assert!(stretch.until <= head);
+            read.extend(stretch.events);
+        }
+        read
+    };
+    let events = read(0).await;
+    let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+    assert_eq!(positions, [2, 3]);
+    assert_eq!(read(2).await.len(), 1);
+    let first = &events[0];
+    assert!(first.is::<Submission>() && first.aggregate_id == log[1].aggregate_id);
+    let SubmissionEvent::RawTextCreated { title, content, .. } =
+        first.decode::<Submission>().expect("read")
+    else {
+        panic!("another event: {first:?}");
+    };
+    assert_eq!(title.get().map(String::as_str), Some("A title"));
+    assert_eq!(content.expect("it has some").get(), None, "nobody asked");
     relay.stop().await;
 }
 

@@ -40,6 +40,13 @@ pub(super) fn accessed(event: &RecordedEvent) -> Result<Option<Accessed>, Projec
             code,
             resource_id,
             project_id,
+        }
+        | AccessEvent::ReadRefused {
+            operation,
+            status,
+            code,
+            resource_id,
+            project_id,
         } => Accessed {
             status: "failure",
             details: json!({"operation": operation, "http_status": status, "code": code}),

@@ -105,8 +105,6 @@ impl Copy {
         if self.position == 0
             && !self.keyed
             && bulk::worth_it(target)
-            // A fold knows what is readable, and not what an erasure takes away besides.
-            && !log.has_erasures().await?
             && let Some(fold) = projector.fold()
         {
             return self.fill_at_once(fold, log, target, attempt).await;

@@ -1,17 +1,19 @@
 //! The review queue from a whole log at once: the same rows as the statements beside it make, folded
 //! in memory. A test holds the two against each other on random sequences of events.
 
+mod rows;
+
 use super::{number, word};
 use crate::{
     ProjectionError,
-    bulk::{Fold, Row, Rows},
+    bulk::{Fold, Rows},
 };
 use domain::{
-    ItemType, Personal, Review, Submission,
-    review::{Decision, ReviewEvent},
+    ItemType, Personal, Review, Submission, User,
+    review::ReviewEvent,
     submission::SubmissionEvent,
 };
-use event_store::PlainEvent;
+use event_store::{PlainEvent, Wanted};
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem::take,
@@ -19,13 +21,25 @@ use std::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-const QUEUE: &str = "review_queue (item_id, project_id, item_type, round, title, submitter_id, \
-                     submitted_at, claimed_by_id, claimed_until)";
-const ROUNDS: &str = "review_rounds (item_id, round, project_id, submitted_at, outcome, reviewer_id, \
-                      feedback, decided_at)";
-const COMMENTS: &str = "review_comments (id, item_id, round, author_id, text, created_at)";
-const REVERSALS: &str = "review_reversals (item_id, version, round, outcome, reviewer_id, feedback, \
-                         decided_at, reverted_by_id, reverted_at)";
+/// Most of what happens to an item is long and no business of the queue, and neither is what it says.
+const WANTED: Wanted = Wanted {
+    event_types: &[
+        "DocumentUploaded",
+        "VoiceSampleUploaded",
+        "RawTextCreated",
+        "SubmissionEdited",
+        "SubmissionErased",
+        "SubmissionSubmitted",
+        "DecisionReverted",
+        "ReviewClaimed",
+        "ClaimReleased",
+        "ReviewCommented",
+        "ReviewDecided",
+        "ReviewWithdrawn",
+        "UserErased",
+    ],
+    personal: &["original_filename", "title", "text", "feedback"],
+};
 
 /// The tables so far.
 #[derive(Default)]
@@ -34,13 +48,38 @@ pub(super) struct Queue {
     rounds: HashMap<(Uuid, i32), Round>,
     comments: HashMap<Uuid, Comment>,
     reversals: HashMap<(Uuid, i64), Reversal>,
+    erased: Erased,
+}
+
+/// What somebody wrote, and at which position: an erasure takes away what stood before it.
+struct Words {
+    text: String,
+    at: i64,
+}
+
+/// Who was erased, and where the log says so for the last time.
+#[derive(Default)]
+struct Erased(HashMap<Uuid, i64>);
+
+impl Erased {
+    fn after(&self, person: Uuid, at: i64) -> bool {
+        self.0.get(&person).is_some_and(|position| *position > at)
+    }
+
+    /// Whether words about an item are gone: with who said them, or with the item's owner.
+    fn takes(&self, words: &Words, said_by: Option<Uuid>, about: Option<&Item>) -> bool {
+        said_by.is_some_and(|person| self.after(person, words.at))
+            || about.is_some_and(|item| self.after(item.submitter_id, words.at.max(item.since)))
+    }
 }
 
 struct Item {
+    /// Where the log speaks of it first: no erasure before that knew it.
+    since: i64,
     project_id: Uuid,
     kind: ItemType,
     round: i32,
-    title: Option<String>,
+    title: Option<Words>,
     submitter_id: Uuid,
     submitted_at: Option<OffsetDateTime>,
     claim: Option<(Uuid, OffsetDateTime)>,
@@ -55,7 +94,7 @@ struct Round {
 struct Ended {
     outcome: &'static str,
     reviewer_id: Option<Uuid>,
-    feedback: Option<String>,
+    feedback: Option<Words>,
     at: OffsetDateTime,
 }
 
@@ -63,7 +102,7 @@ struct Comment {
     item_id: Uuid,
     round: i32,
     author_id: Uuid,
-    text: Option<String>,
+    text: Option<Words>,
     at: OffsetDateTime,
 }
 
@@ -75,44 +114,35 @@ struct Reversal {
 }
 
 impl Fold for Queue {
-    fn streams(&self) -> &'static [&'static str] {
-        super::STREAMS
+    fn wanted(&self) -> Wanted {
+        WANTED
     }
 
     fn add(&mut self, event: &PlainEvent) -> Result<(), ProjectionError> {
         let position = event.position;
         let unreadable = |source| ProjectionError::Event { position, source };
         if event.is::<Submission>() {
-            // Most of what happens to an item is long and no business of the queue.
-            if !event.event_type.starts_with("Processing") {
-                let fact = event.decode::<Submission>().map_err(unreadable)?;
-                self.item(event, fact);
-            }
+            let fact = event.decode::<Submission>().map_err(unreadable)?;
+            self.item(event, fact);
         } else if event.is::<Review>() {
             let fact = event.decode::<Review>().map_err(unreadable)?;
             self.review(event, fact);
+        } else if event.is::<User>() {
+            // Of them, none but erasures are wanted.
+            self.erased.0.insert(event.aggregate_id, position);
         }
         Ok(())
     }
 
     fn tables(&mut self) -> Vec<(&'static str, Rows)> {
+        if !self.erased.0.is_empty() {
+            self.forget();
+        }
         vec![
-            (
-                QUEUE,
-                Box::new(take(&mut self.items).into_iter().map(queued)),
-            ),
-            (
-                ROUNDS,
-                Box::new(take(&mut self.rounds).into_iter().map(round)),
-            ),
-            (
-                COMMENTS,
-                Box::new(take(&mut self.comments).into_iter().map(comment)),
-            ),
-            (
-                REVERSALS,
-                Box::new(take(&mut self.reversals).into_iter().map(reversal)),
-            ),
+            rows::of(rows::QUEUE, take(&mut self.items), rows::queued),
+            rows::of(rows::ROUNDS, take(&mut self.rounds), rows::round),
+            rows::of(rows::COMMENTS, take(&mut self.comments), rows::comment),
+            rows::of(rows::REVERSALS, take(&mut self.reversals), rows::reversal),
         ]
     }
 }
@@ -126,14 +156,19 @@ impl Queue {
                 uploaded_by_id,
                 original_filename: title,
                 ..
-            } => self.known(id, ItemType::Document, (project_id, uploaded_by_id), title),
+            } => self.known(
+                event,
+                ItemType::Document,
+                (project_id, uploaded_by_id),
+                title,
+            ),
             SubmissionEvent::VoiceSampleUploaded {
                 project_id,
                 uploaded_by_id,
                 original_filename: title,
                 ..
             } => self.known(
-                id,
+                event,
                 ItemType::VoiceSample,
                 (project_id, uploaded_by_id),
                 title,
@@ -143,14 +178,11 @@ impl Queue {
                 created_by_id,
                 title,
                 ..
-            } => self.known(id, ItemType::RawText, (project_id, created_by_id), title),
+            } => self.known(event, ItemType::RawText, (project_id, created_by_id), title),
             SubmissionEvent::SubmissionEdited {
                 title: Some(title), ..
-            } => {
-                if let Some(item) = self.items.get_mut(&id) {
-                    item.title = title.into_value();
-                }
-            }
+            } => self.retitled(id, words(event, title)),
+            SubmissionEvent::SubmissionErased {} => self.retitled(id, None),
             SubmissionEvent::SubmissionSubmitted { round } => {
                 self.handed_in(id, number(round), event.recorded_at);
             }
@@ -182,7 +214,7 @@ impl Queue {
                     item_id: id,
                     round: number(round),
                     author_id,
-                    text: text.into_value(),
+                    text: words(event, text),
                     at,
                 });
             }
@@ -191,11 +223,15 @@ impl Queue {
                 decision,
                 reviewer_id,
                 feedback,
-            } => self.ended(
-                id,
-                number(round),
-                decided(decision, reviewer_id, feedback, at),
-            ),
+            } => {
+                let ended = Ended {
+                    outcome: word(decision),
+                    reviewer_id: Some(reviewer_id),
+                    feedback: feedback.and_then(|feedback| words(event, feedback)),
+                    at,
+                };
+                self.ended(id, number(round), ended);
+            }
             ReviewEvent::ReviewWithdrawn { round } => {
                 let ended = Ended {
                     outcome: "withdrawn",
@@ -210,20 +246,29 @@ impl Queue {
 
     fn known(
         &mut self,
-        id: Uuid,
+        event: &PlainEvent,
         kind: ItemType,
         (project_id, submitter_id): (Uuid, Uuid),
         title: Personal<String>,
     ) {
-        self.items.entry(id).or_insert_with(|| Item {
-            project_id,
-            kind,
-            round: 0,
-            title: title.into_value(),
-            submitter_id,
-            submitted_at: None,
-            claim: None,
-        });
+        self.items
+            .entry(event.aggregate_id)
+            .or_insert_with(|| Item {
+                since: event.position,
+                project_id,
+                kind,
+                round: 0,
+                title: words(event, title),
+                submitter_id,
+                submitted_at: None,
+                claim: None,
+            });
+    }
+
+    fn retitled(&mut self, id: Uuid, title: Option<Words>) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.title = title;
+        }
     }
 
     fn handed_in(&mut self, id: Uuid, round: i32, at: OffsetDateTime) {
@@ -279,67 +324,34 @@ impl Queue {
                 });
         }
     }
-}
 
-fn decided(
-    decision: Decision,
-    reviewer_id: Uuid,
-    feedback: Option<Personal<String>>,
-    at: OffsetDateTime,
-) -> Ended {
-    Ended {
-        outcome: word(decision),
-        reviewer_id: Some(reviewer_id),
-        feedback: feedback.and_then(Personal::into_value),
-        at,
+    /// Takes away what erasures take: the names of the people's files, and all words between them and
+    /// others. Once, at the end, for all who were erased.
+    fn forget(&mut self) {
+        let (items, erased) = (&mut self.items, take(&mut self.erased));
+        for item in items.values_mut() {
+            let (kind, owner) = (item.kind, item.submitter_id);
+            item.title
+                .take_if(|title| kind != ItemType::RawText && erased.after(owner, title.at));
+        }
+        let ended = self.rounds.iter_mut();
+        let ended = ended.filter_map(|((id, _), round)| Some((id, round.ended.as_mut()?)));
+        let reverted = self.reversals.iter_mut();
+        let reverted = reverted.map(|((id, _), reversal)| (id, &mut reversal.ended));
+        for (id, ended) in ended.chain(reverted) {
+            let by = ended.reviewer_id;
+            ended
+                .feedback
+                .take_if(|words| erased.takes(words, by, items.get(id)));
+        }
+        for comment in self.comments.values_mut() {
+            let (by, about) = (Some(comment.author_id), items.get(&comment.item_id));
+            comment.text.take_if(|words| erased.takes(words, by, about));
+        }
     }
 }
 
-fn queued((id, item): (Uuid, Item)) -> Row {
-    Row::default()
-        .with(id)
-        .with(item.project_id)
-        .with(item.kind.as_str())
-        .with(item.round)
-        .with(item.title.as_deref())
-        .with(item.submitter_id)
-        .with(item.submitted_at)
-        .with(item.claim.map(|claim| claim.0))
-        .with(item.claim.map(|claim| claim.1))
-}
-
-fn round(((id, number), round): ((Uuid, i32), Round)) -> Row {
-    let ended = round.ended.as_ref();
-    Row::default()
-        .with(id)
-        .with(number)
-        .with(round.project_id)
-        .with(round.submitted_at)
-        .with(ended.map(|ended| ended.outcome))
-        .with(ended.and_then(|ended| ended.reviewer_id))
-        .with(ended.and_then(|ended| ended.feedback.as_deref()))
-        .with(ended.map(|ended| ended.at))
-}
-
-fn comment((id, comment): (Uuid, Comment)) -> Row {
-    Row::default()
-        .with(id)
-        .with(comment.item_id)
-        .with(comment.round)
-        .with(comment.author_id)
-        .with(comment.text.as_deref())
-        .with(comment.at)
-}
-
-fn reversal(((id, version), reversal): ((Uuid, i64), Reversal)) -> Row {
-    Row::default()
-        .with(id)
-        .with(version)
-        .with(reversal.round)
-        .with(reversal.ended.outcome)
-        .with(reversal.ended.reviewer_id)
-        .with(reversal.ended.feedback.as_deref())
-        .with(reversal.ended.at)
-        .with(reversal.by)
-        .with(reversal.at)
+fn words(event: &PlainEvent, written: Personal<String>) -> Option<Words> {
+    let at = event.position;
+    written.into_value().map(|text| Words { text, at })
 }

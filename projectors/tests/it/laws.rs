@@ -1,10 +1,12 @@
 //! What holds for every projector: the same rows however often and in whatever batches events come.
 
 use crate::everything::everything;
+use crate::random;
 use crate::search::search;
-use crate::story::{history, rows};
+use crate::story::{Story, history, rows};
 use projectors::{
-    Access, Analytics, ProjectionError, Projector, ReviewQueue, Submissions, catch_up, checkpoint,
+    Access, Analytics, ProjectionError, Projector, Remembered, ReviewQueue, Submissions, as_it_was,
+    catch_up, checkpoint,
 };
 use serde_json::Value;
 use sqlx::PgPool;
@@ -139,4 +141,31 @@ async fn who_does_not_lead_any_more_writes_nothing() {
         .await
         .expect("a checkpoint");
     assert_eq!(at, 3);
+}
+
+/// What a connection sees of the queue's past that was told to it in pages of so many events.
+async fn remembered(pool: &PgPool, story: &Story, page: usize) -> Vec<Vec<Value>> {
+    let mut connection = pool.acquire().await.expect("a connection").detach();
+    for events in story.events.chunks(page) {
+        as_it_was(&mut connection, Remembered::ReviewQueue, events)
+            .await
+            .expect("remembered");
+    }
+    let mut tables = vec![];
+    for table in ReviewQueue::TABLES {
+        let statement = format!("SELECT to_jsonb(t) FROM {table} t ORDER BY to_jsonb(t)::text");
+        let rows = sqlx::query_scalar(&statement).fetch_all(&mut connection);
+        tables.push(rows.await.expect("rows"));
+    }
+    tables
+}
+
+#[tokio::test]
+async fn a_past_told_page_by_page_is_a_past_told_at_once_and_the_present_as_it_was() {
+    let pool = test_kit::postgres().await.pool;
+    let story = random::story(11, 900);
+    let at_once = remembered(&pool, &story, usize::MAX).await;
+    assert!(at_once.iter().all(|rows| !rows.is_empty()));
+    assert!(remembered(&pool, &story, 70).await == at_once);
+    assert_eq!(rows(&pool, "review_queue").await, [Value::Null; 0]);
 }

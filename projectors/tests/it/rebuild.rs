@@ -75,7 +75,10 @@ impl House {
         story.applied(&Submissions, pool, 500).await;
         story.applied(&ReviewQueue, pool, 500).await;
         story.applied(&Analytics, pool, 500).await;
-        story.applied(&crate::story::history(), pool, 500).await;
+        let history = History {
+            log: self.settings.log.clone(),
+        };
+        story.applied(&history, pool, 500).await;
         story.applied(&self.search, pool, 500).await;
     }
 
@@ -218,25 +221,39 @@ async fn a_projection_made_anew_has_the_same_rows_rights_and_indexes() {
     assert_eq!(left, 0, "no copy is left");
 }
 
+/// Applies a story one by one, and holds what a fold makes of a log against it.
+async fn folded_is_applied(told: &Story, read: &Story) {
+    let house = House::with(read).await;
+    let pool = &house.database.pool;
+    told.applied(&ReviewQueue, pool, 500).await;
+    let before = tables_of(pool, ReviewQueue::TABLES).await;
+    for (table, rows) in &before {
+        let column = match *table {
+            "review_queue" => "title",
+            "review_comments" => "text",
+            _ => "feedback",
+        };
+        let (said, silent) = random::words(rows, column);
+        assert!(
+            rows.len() > 50 && said > 10 && silent > 10,
+            "enough of everything, {table}: {said}, {silent}"
+        );
+    }
+    house.rebuilt(ReviewQueue::NAME).await.expect("rebuilt");
+    assert!(tables_of(pool, ReviewQueue::TABLES).await == before);
+    assert_eq!(house.verified(ReviewQueue::NAME).await.drift, []);
+}
+
 #[tokio::test]
 async fn the_queue_folded_at_once_is_the_queue_applied_one_by_one() {
-    for seed in [1, 2] {
-        let story = random::story(seed, 11_000);
-        let house = House::with(&story).await;
-        let pool = &house.database.pool;
-        story.applied(&ReviewQueue, pool, 500).await;
-        let before = tables_of(pool, ReviewQueue::TABLES).await;
-        assert!(
-            before.iter().all(|(_, rows)| rows.len() > 50),
-            "enough of everything"
-        );
-        house.rebuilt(ReviewQueue::NAME).await.expect("rebuilt");
-        assert!(
-            tables_of(pool, ReviewQueue::TABLES).await == before,
-            "seed {seed}"
-        );
-        assert_eq!(house.verified(ReviewQueue::NAME).await.drift, []);
-    }
+    let story = random::story(1, 11_000);
+    folded_is_applied(&story, &story).await;
+}
+
+#[tokio::test]
+async fn the_queue_folded_after_erasures_is_the_queue_that_followed_them() {
+    let (told, read) = random::with_keys(&random::story(2, 11_000));
+    folded_is_applied(&told, &read).await;
 }
 
 /// What readers check: at every position so many items are known, and all of them stand there.
@@ -566,6 +583,50 @@ async fn a_copy_whose_live_tables_were_altered_meanwhile_is_begun_anew() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(tables_of(pool, Submissions::TABLES).await == before);
+    assert_eq!(make(pool).await, made);
+}
+
+#[tokio::test]
+async fn an_index_of_the_same_name_that_is_another_keeps_a_copy_from_its_place_until_it_is_mended()
+{
+    let house = House::new().await;
+    let pool = &house.database.pool;
+    let made = make(pool).await;
+    let call = async |function: &str| sqlx::query(function).execute(pool).await;
+    let staged = [
+        "SELECT projection_stage('review_queue')",
+        "SELECT projection_index('review_queue', false)",
+    ];
+    for function in staged {
+        call(function).await.expect(function);
+    }
+    let index: String = sqlx::query_scalar(
+        "SELECT quote_ident(indexname) FROM pg_indexes
+         WHERE tablename = 'review_queue' AND schemaname = 'public' AND indexdef NOT LIKE '%UNIQUE%'
+         ORDER BY 1 LIMIT 1",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("an index");
+    let others = [
+        format!("DROP INDEX rebuild_review_queue.{index}"),
+        format!("CREATE INDEX {index} ON rebuild_review_queue.review_queue (title)"),
+        "ALTER TABLE rebuild_review_queue.review_rounds DROP CONSTRAINT review_rounds_pkey".into(),
+        "ALTER TABLE rebuild_review_queue.review_rounds ADD CONSTRAINT review_rounds_pkey
+             PRIMARY KEY (round, item_id)"
+            .into(),
+        "CREATE INDEX nobodys ON rebuild_review_queue.review_comments (text)".into(),
+    ];
+    for change in &others {
+        call(change).await.expect(change);
+    }
+    let swap = "SELECT projection_swap('review_queue')";
+    let refused = call(swap).await.expect_err("it is another");
+    let words = refused.to_string();
+    assert!(words.contains("does not have its shape"), "{words}");
+    assert_eq!(make(pool).await, made);
+    call(staged[1]).await.expect("mended");
+    call(swap).await.expect("swapped");
     assert_eq!(make(pool).await, made);
 }
 

@@ -82,6 +82,16 @@ impl Story {
         self.tell::<Review>(id, &event)
     }
 
+    /// The same story, its events told otherwise.
+    pub fn retold(&self, otherwise: impl Fn(&mut RecordedEvent)) -> Self {
+        let mut events = self.events.clone();
+        events.iter_mut().for_each(otherwise);
+        Self {
+            events,
+            sequences: self.sequences.clone(),
+        }
+    }
+
     /// Applies what was told so far to a fresh database.
     pub async fn shown_by<P: Projector>(&self, projector: P) -> PgPool {
         let database = test_kit::postgres().await;

@@ -4,6 +4,7 @@
 mod access;
 pub(crate) mod past;
 mod reads;
+pub(crate) mod refused;
 mod trail;
 
 pub use past::{PastTables, Refill};

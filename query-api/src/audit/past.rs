@@ -23,14 +23,34 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    /// A turn, and a connection out of the pool: what it sees is to end with it.
+    async fn begin(api: &QueryApi) -> Result<Self, ApiError> {
+        let turn = TURNS.try_acquire().map_err(|_| ApiError::unavailable(1))?;
+        Ok(Self {
+            connection: api.audit.pool().acquire().await?.detach(),
+            _turn: turn,
+        })
+    }
+
+    /// Goes on to what these events say.
+    async fn fill(
+        &mut self,
+        api: &QueryApi,
+        which: PastTables,
+        events: Vec<RecordedEvent>,
+    ) -> Result<(), ApiError> {
+        let filled = (api.refill)(&mut self.connection, which, events).await;
+        filled.map_err(|why| ApiError::internal(&std::io::Error::other(why)))
+    }
+
     /// To ask today's statements of.
     pub(crate) const fn connection(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
 }
 
-/// How many events are fetched at a time.
-const PAGE: usize = 5_000;
+/// How many events of a queue are in memory at a time.
+const PAGE: i64 = 2_000;
 
 /// Which tables of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +63,7 @@ pub enum PastTables {
     ReviewQueue,
 }
 
-/// Makes a connection whose tables hold what some events say.
+/// Makes a connection's tables hold what some events say, after those of the call before.
 pub type Refill = Arc<
     dyn for<'a> Fn(
             &'a mut PgConnection,
@@ -116,27 +136,35 @@ pub(crate) async fn queue(
     projects: Option<&[Uuid]>,
     as_of: AsOf,
 ) -> Result<(Past, OffsetDateTime), ApiError> {
-    let positions = sqlx::query_scalar!(
-        "SELECT position FROM history
-         WHERE ($1::uuid[] IS NULL OR project_id = ANY($1)) AND NOT access
-           AND resource_type IN ('document', 'voice_sample', 'raw_text')
-           AND position <= $2 AND ($3::timestamptz IS NULL OR recorded_at <= $3)
-         ORDER BY position",
-        projects,
-        as_of.position(),
-        as_of.time(),
-    )
-    .fetch_all(&api.pool)
-    .await?;
-    let mut events = vec![];
-    for page in positions.chunks(PAGE) {
-        events.extend(api.log.at(page).await.map_err(failed)?);
+    let mut past = Past::begin(api).await?;
+    let (mut after, mut then) = (0, as_of.time());
+    loop {
+        let positions = sqlx::query_scalar!(
+            "SELECT position FROM history
+             WHERE ($1::uuid[] IS NULL OR project_id = ANY($1)) AND NOT access
+               AND resource_type IN ('document', 'voice_sample', 'raw_text')
+               AND position > $4 AND position <= $2
+               AND ($3::timestamptz IS NULL OR recorded_at <= $3)
+             ORDER BY position LIMIT $5",
+            projects,
+            as_of.position(),
+            as_of.time(),
+            after,
+            PAGE,
+        )
+        .fetch_all(&api.pool)
+        .await?;
+        let events = api.log.at(&positions).await.map_err(failed)?;
+        if as_of.time().is_none() {
+            then = events.last().map(|event| event.recorded_at).or(then);
+        }
+        // Once with nothing, where there is nothing: then the tables are there, and empty.
+        past.fill(api, PastTables::ReviewQueue, events).await?;
+        match positions.last() {
+            Some(last) if positions.len() as i64 == PAGE => after = *last,
+            _ => return Ok((past, then.unwrap_or(OffsetDateTime::UNIX_EPOCH))),
+        }
     }
-    let then = as_of
-        .time()
-        .or_else(|| events.last().map(|event| event.recorded_at));
-    let past = tables(api, PastTables::ReviewQueue, events).await?;
-    Ok((past, then.unwrap_or(OffsetDateTime::UNIX_EPOCH)))
 }
 
 async fn tables(
@@ -144,15 +172,9 @@ async fn tables(
     which: PastTables,
     events: Vec<RecordedEvent>,
 ) -> Result<Past, ApiError> {
-    let turn = TURNS.try_acquire().map_err(|_| ApiError::unavailable(1))?;
-    // Taken out of the pool: its tables are to end with it.
-    let mut connection = api.audit.pool().acquire().await?.detach();
-    let filled = (api.refill)(&mut connection, which, events).await;
-    filled.map_err(|why| ApiError::internal(&std::io::Error::other(why)))?;
-    Ok(Past {
-        connection,
-        _turn: turn,
-    })
+    let mut past = Past::begin(api).await?;
+    past.fill(api, which, events).await?;
+    Ok(past)
 }
 
 pub(crate) fn failed(error: StoreError) -> ApiError {

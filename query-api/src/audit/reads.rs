@@ -1,6 +1,7 @@
 //! Reads of what is not the reader's own are recorded before they are answered; what cannot be recorded
 //! is not shown.
 
+use super::refused::RecentRefusals;
 use crate::QueryApi;
 use axum::{
     extract::{FromRequestParts, MatchedPath},
@@ -8,12 +9,12 @@ use axum::{
 };
 use domain::{
     Access,
-    access::{AccessCommand, AccessEvent},
+    access::{AccessCommand, AccessError, AccessEvent},
 };
-use event_store::Context;
+use event_store::{Context, DispatchError};
 use http_kit::{ApiError, Client};
 use moka::future::Cache;
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, hash::Hash, time::Duration};
 use uuid::Uuid;
 
 /// For how long the same reader's read of the same thing is one read: players ask for a recording in
@@ -21,17 +22,32 @@ use uuid::Uuid;
 const ONE_READ: Duration = Duration::from_mins(10);
 const REMEMBERED: u64 = 100_000;
 
-/// What was read a moment ago, by whom: in this process.
+/// What was read, and what was refused, a moment ago, by whom: in this process.
 #[derive(Clone)]
-pub struct Recent(Cache<(Uuid, Uuid), ()>);
+pub struct Recent {
+    reads: Cache<(Uuid, Uuid), ()>,
+    pub(super) refusals: RecentRefusals,
+}
 
 impl Default for Recent {
     fn default() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(REMEMBERED)
-            .time_to_live(ONE_READ);
-        Self(cache.build())
+        Self {
+            reads: remembered(),
+            refusals: RecentRefusals::default(),
+        }
     }
+}
+
+/// Remembers for as long as the same thing is the same access.
+pub(super) fn remembered<K, V>() -> Cache<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    let cache = Cache::builder()
+        .max_capacity(REMEMBERED)
+        .time_to_live(ONE_READ);
+    cache.build()
 }
 
 /// What is read.
@@ -69,19 +85,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let template = parts.extensions.get::<MatchedPath>();
-        let path = template.map_or("", MatchedPath::as_str);
-        let path = path.strip_prefix("/api").unwrap_or(path);
-        let path = path.strip_prefix("/v1").unwrap_or(path);
-        Ok(Self {
-            client: Client::of(parts),
-            // To look at the head of a thing is to look.
-            operation: format!("GET {path}"),
-        })
+        Ok(Self::of(parts))
     }
 }
 
 impl Reader {
+    pub(super) fn of(parts: &Parts) -> Self {
+        let template = parts.extensions.get::<MatchedPath>();
+        let path = template.map_or("", MatchedPath::as_str);
+        let path = path.strip_prefix("/api").unwrap_or(path);
+        let path = path.strip_prefix("/v1").unwrap_or(path);
+        Self {
+            client: Client::of(parts),
+            // To look at the head of a thing is to look.
+            operation: format!("GET {path}"),
+        }
+    }
+
+    /// Method and route.
+    pub(super) fn operation(&self) -> &str {
+        &self.operation
+    }
+
     /// Keeps who reads what.
     ///
     /// # Errors
@@ -97,6 +122,18 @@ impl Reader {
             resource_id: read.resource_id,
             project_id: read.project_id,
         };
+        let kept = self.keep(api, actor, event, "is not answered").await;
+        kept.map_err(|_| ApiError::unavailable(1))
+    }
+
+    /// Appends an access of this request's. If that fails, the log says what becomes of the request.
+    pub(super) async fn keep(
+        &self,
+        api: &QueryApi,
+        actor: Uuid,
+        event: AccessEvent,
+        or_else: &str,
+    ) -> Result<(), DispatchError<AccessError>> {
         let client = &self.client;
         let context = Context {
             actor_user_id: Some(actor),
@@ -111,18 +148,14 @@ impl Reader {
         let recorded = api
             .audit
             .execute::<Access>(api.ids.next(), record, &context);
-        match recorded.await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                metrics::counter!("alta_access_records_lost_total").increment(1);
-                let request_id = &client.request_id;
-                tracing::error!(
-                    request_id,
-                    "request {request_id} is not answered: its record failed: {error}"
-                );
-                Err(ApiError::unavailable(1))
-            }
-        }
+        recorded.await.map(drop).inspect_err(|error| {
+            metrics::counter!("alta_access_records_lost_total").increment(1);
+            let request_id = &client.request_id;
+            tracing::error!(
+                request_id,
+                "request {request_id} {or_else}: its record failed: {error}"
+            );
+        })
     }
 
     /// The same for a thing that is read piece by piece: once in a while.
@@ -136,11 +169,11 @@ impl Reader {
         read: &Sensitive,
     ) -> Result<(), ApiError> {
         let pair = (actor, read.resource_id.unwrap_or_default());
-        if api.recent.0.contains_key(&pair) {
+        if api.recent.reads.contains_key(&pair) {
             return Ok(());
         }
         self.record(api, actor, read).await?;
-        api.recent.0.insert(pair, ()).await;
+        api.recent.reads.insert(pair, ()).await;
         Ok(())
     }
 }

@@ -126,10 +126,13 @@ fn named(sql: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted) {
     }
 }
 
-/// Times, and the positions that they are worth, so that the walk begins and ends there.
+/// Times, and the positions that they are worth, so that the walk begins and ends there. The times
+/// themselves are said so that no index fits them: the one over them would bring all entries of a span, to be
+/// sorted, where the walk takes a page.
 fn within(sql: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted) {
     if let Some(since) = wanted.since {
-        sql.push(" AND recorded_at >= ").push_bind(since);
+        sql.push(" AND recorded_at + interval '0' >= ")
+            .push_bind(since);
         sql.push(
             " AND position > coalesce((SELECT b.position FROM history b WHERE b.recorded_at < ",
         );
@@ -137,7 +140,8 @@ fn within(sql: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted) {
         sql.push(" ORDER BY b.recorded_at DESC, b.position DESC LIMIT 1), 0)");
     }
     if let Some(until) = wanted.until {
-        sql.push(" AND recorded_at < ").push_bind(until);
+        sql.push(" AND recorded_at + interval '0' < ")
+            .push_bind(until);
         sql.push(
             " AND position < coalesce((SELECT b.position FROM history b WHERE b.recorded_at >= ",
         );

@@ -30,8 +30,6 @@ pub(crate) fn routes() -> Routes<QueryApi> {
         .route(routes!(one::document))
         .route(routes!(one::voice))
         .route(routes!(one::raw_text))
-        .route(routes!(download::document))
-        .route(routes!(download::voice))
         .route(routes!(waveform::waveform))
         .route(routes!(one::submission))
         .route(routes!(list::submissions))
@@ -40,4 +38,11 @@ pub(crate) fn routes() -> Routes<QueryApi> {
         .route(routes!(processing::status))
         .route(routes!(results::all))
         .route(routes!(results::one))
+}
+
+/// The routes of whole files.
+pub(crate) fn downloads() -> Routes<QueryApi> {
+    Routes::new()
+        .route(routes!(download::document))
+        .route(routes!(download::voice))
 }

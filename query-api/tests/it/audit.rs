@@ -10,6 +10,7 @@ use domain::{
     review::Decision,
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 fn actions(trail: &Value) -> Vec<&str> {
@@ -206,6 +207,7 @@ async fn whoever_looks_is_seen() {
     let (house, project) = (&scene.house, scene.project);
     let path = format!("/audit?project_id={project}&action=SensitiveRead");
     assert_eq!(actions(&house.get(&scene.amina, &path).await.ok()), [""; 0]);
+    house.settled().await;
     let trail = house.get(&scene.amina, &path).await.ok();
     assert_eq!(actions(&trail), ["SensitiveRead"]);
     assert_eq!(trail[0]["metadata"]["operation"], "GET /audit");
@@ -222,6 +224,7 @@ async fn whoever_looks_is_seen() {
             .get_with(&scene.bilal, &download, &[("range", "bytes=2-4")])
             .await;
     }
+    house.settled().await;
     let path = format!("/audit?project_id={project}&resource_id={file}&action=SensitiveRead");
     let trail = house.get(&scene.amina, &path).await.ok();
     assert_eq!(
@@ -247,4 +250,109 @@ async fn what_cannot_be_recorded_is_not_shown() {
         .expect("revoked");
     let path = format!("/audit?project_id={}", scene.project);
     assert_eq!(house.get(&scene.amina, &path).await.refusal().0, 503);
+}
+
+/// What the trail holds of refused reads, newest first.
+async fn refused_reads(house: &House, root: &Person) -> Vec<Value> {
+    let path = "/audit?action=ReadRefused&status=failure";
+    let trail = house.get(root, path).await.ok();
+    trail.as_array().expect("a list").clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_a_look_is_seen_too_and_the_same_one_once() {
+    let scene = scene().await;
+    let (house, project) = (&scene.house, scene.project);
+    let root = house.super_admin("root").await;
+    let stranger = house.person("stranger").await;
+    let file = house
+        .document(&scene.carla, project, "a.pdf", b"0123456789")
+        .await;
+    house.settled().await;
+    let asked = [
+        (format!("/audit?project_id={project}"), 404, "GET /audit"),
+        ("/audit".to_owned(), 403, "GET /audit"),
+        ("/events?limit=1".to_owned(), 403, "GET /events"),
+        (
+            format!("/documents/{file}/download"),
+            404,
+            "GET /documents/{id}/download",
+        ),
+        (
+            format!("/projects/{project}/access?user_id={}", root.id),
+            404,
+            "GET /projects/{id}/access",
+        ),
+    ];
+    for _ in 0..2 {
+        for (path, status, _) in &asked {
+            assert_eq!(house.get(&stranger, path).await.refusal().0, *status);
+        }
+    }
+    assert_eq!(
+        house.get(&stranger, "/audit?limit=0").await.refusal().0,
+        400
+    );
+    house.settled().await;
+    let refused = refused_reads(house, &root).await;
+    let told: Vec<_> = refused
+        .iter()
+        .rev()
+        .map(|entry| {
+            let told = &entry["metadata"];
+            (told["operation"].clone(), told["http_status"].clone())
+        })
+        .collect();
+    let expected: Vec<_> = asked
+        .iter()
+        .map(|(_, status, operation)| (json!(operation), json!(status)))
+        .collect();
+    assert_eq!(told, expected);
+    assert!(
+        refused
+            .iter()
+            .all(|entry| entry["actor_user_id"] == json!(stranger.id))
+    );
+    let download = &refused[1];
+    assert_eq!(download["resource_id"], json!(file));
+    assert_eq!(download["resource_type"], "document");
+    assert_eq!(download["metadata"]["code"], "NOT_FOUND");
+    let path = format!("/audit?project_id={project}&action=ReadRefused");
+    let of_project = house.get(&scene.amina, &path).await.ok();
+    assert_eq!(
+        of_project.as_array().map(Vec::len),
+        Some(3),
+        "who administers the project sees who tried it and its file: {of_project}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_stands_whether_it_can_be_recorded_or_not_and_does_not_wait_for_that() {
+    let scene = scene().await;
+    let house = &scene.house;
+    let root = house.super_admin("root").await;
+    let stranger = house.person("stranger").await;
+    house.settled().await;
+    let mut held = house.database.pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *held)
+        .await
+        .expect("nobody appends");
+    let asked = house.get(&stranger, "/audit");
+    let refused = tokio::time::timeout(Duration::from_secs(3), asked).await;
+    assert_eq!(refused.expect("it does not wait").refusal().0, 403);
+    held.rollback().await.expect("appending goes on");
+    let recorded = async {
+        while refused_reads(house, &root).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), recorded)
+        .await
+        .expect("it was recorded in the end");
+    sqlx::query("REVOKE INSERT ON events FROM alta_audit")
+        .execute(&house.database.pool)
+        .await
+        .expect("revoked");
+    assert_eq!(house.get(&stranger, "/events").await.refusal().0, 403);
 }

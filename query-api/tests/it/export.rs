@@ -3,7 +3,10 @@
 use crate::house::House;
 use domain::review::Decision;
 use serde_json::{Value, json};
-use std::io::{Cursor, Read};
+use std::{
+    io::{Cursor, Read},
+    time::Duration,
+};
 use zip::ZipArchive;
 
 type Archive = ZipArchive<Cursor<Vec<u8>>>;
@@ -73,6 +76,35 @@ async fn a_person_gets_all_of_their_own_and_nothing_of_others() {
     let decisions = rows(&mut archive, "decisions.json");
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0]["feedback"], "too short");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_an_export_has_no_other_and_keeps_nobody_from_theirs() {
+    let (house, _running) = House::new().await;
+    let (amina, bilal) = (house.person("amina").await, house.person("bilal").await);
+    let project = house.project(&amina, "Letters").await;
+    let bytes = vec![7; 8 << 20];
+    house.document(&amina, project, "long.pdf", &bytes).await;
+    house.settled().await;
+    let unread = house.open(&amina, "/auth/me/export").await;
+    assert_eq!(unread.status(), 200);
+    let refused = house.get(&amina, "/auth/me/export").await;
+    assert_eq!(refused.refusal(), (503, "EXPORT_BUSY".to_owned()));
+    assert_eq!(refused.header("retry-after"), Some("10"));
+    assert_eq!(house.get(&bilal, "/auth/me/export").await.status, 200);
+    drop(unread);
+    let again = async {
+        loop {
+            let answer = house.get(&amina, "/auth/me/export").await;
+            if answer.status == 200 {
+                break answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let again = tokio::time::timeout(Duration::from_secs(30), again).await;
+    let again = again.expect("the turn ends with the answer");
+    assert!(again.bytes.len() > bytes.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

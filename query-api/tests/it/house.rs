@@ -238,10 +238,7 @@ impl House {
             root: query_api::root_routes().with_state(api.clone()),
         };
         Self {
-            router: edge(
-                query_api::routes().with_state(api.clone()),
-                settings_of_edge,
-            ),
+            router: edge(query_api::served(&api), settings_of_edge),
             store: EventStore::new(
                 database.pool.clone(),
                 vault.clone(),

@@ -6,12 +6,21 @@ use domain::{
     submission::SubmissionCommand, user::UserCommand,
 };
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// How far the log is.
 async fn head(house: &House) -> i64 {
     house.settled().await;
     house.log.head().await.expect("a position")
+}
+
+/// When the event at a position was recorded, as a query has it.
+async fn recorded_at(house: &House, position: i64) -> String {
+    let event = house.log.at(&[position]).await.expect("read").remove(0);
+    let written = event.recorded_at.format(&Rfc3339).expect("a time");
+    assert!(written.ends_with('Z'), "{written}");
+    written
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,6 +90,7 @@ async fn the_queue_is_shown_as_it_was() {
     house.submit(&amina, elsewhere).await;
     house.claim(&bilal, items[1]).await;
     let then = head(&house).await;
+    let at = recorded_at(&house, then).await;
     let path = format!("/review?project_id={project}");
     let live = house.get(&bilal, &path).await.ok();
     house
@@ -89,6 +99,10 @@ async fn the_queue_is_shown_as_it_was() {
     head(&house).await;
     let past = format!("{path}&as_of={then}");
     assert_eq!(house.get(&bilal, &past).await.ok(), live);
+    let at = house.get(&bilal, &format!("{path}&as_of={at}")).await;
+    assert_eq!(at.ok(), live, "by time");
+    let before = format!("{path}&as_of=2001-01-01T00:00:00Z");
+    assert_eq!(house.get(&bilal, &before).await.ok(), json!([]));
     assert_eq!(live[1]["claimed_by_id"], json!(bilal.id));
     assert_eq!(ids(&house.get(&bilal, &path).await.ok()), items[1..]);
     assert_eq!(
@@ -138,6 +152,9 @@ async fn members_are_shown_as_they_were() {
     assert_eq!(at(both).await[1]["email"], json!(bilal.email));
     assert_eq!(at(alone).await.as_array().map(Vec::len), Some(1));
     assert_eq!(at(1).await, json!([]));
+    let time = recorded_at(&house, both).await;
+    let by_time = house.get(&amina, &format!("{path}?as_of={time}")).await;
+    assert_eq!(by_time.ok(), then);
     let gone = house.get(&bilal, &format!("{path}?as_of={both}")).await;
     assert_eq!(
         gone.refusal().0,
