@@ -5,6 +5,7 @@ mod alta;
 mod home;
 mod mail;
 mod nats;
+mod nats_cluster;
 mod postgres;
 mod s3;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use alta::{AltaProcess, all_gone};
 pub use home::Home;
 pub use mail::{Mail, MailCatcher, MailMode};
 pub use nats::{TestNats, nats};
+pub use nats_cluster::{TestNatsCluster, nats_cluster};
 pub use postgres::{TestDatabase, empty_database, postgres};
 pub use s3::{TestS3, s3};
 

@@ -58,6 +58,20 @@ async fn a_nats_server_comes_back_at_the_same_place_after_a_wipe() {
 }
 
 #[tokio::test]
+async fn a_cluster_of_nats_servers_takes_one_back_that_was_killed() {
+    let mut cluster = nats_cluster().await;
+    let url = cluster.url();
+    assert_eq!(url.split(',').count(), 3);
+    cluster.stop(1).await;
+    let gone = cluster.url_of(1);
+    let refused = TcpStream::connect(gone.trim_start_matches("nats://")).await;
+    assert!(refused.is_err(), "{gone} is gone");
+    cluster.start(1).await.expect("it meets the others again");
+    assert_eq!(cluster.url(), url);
+    assert_eq!(cluster.named("node-2"), Some(2));
+}
+
+#[tokio::test]
 async fn the_mail_catcher_keeps_what_it_accepts_and_refuses_on_request() {
     let catcher = MailCatcher::start().await.expect("it starts");
     let talk = "EHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\nSubject: s\r\n\r\n..\r\n.\r\nQUIT\r\n";
