@@ -3,7 +3,7 @@
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -25,6 +25,8 @@ pub enum MailMode {
     Say(&'static str),
     /// Takes connections and says nothing more.
     Hang,
+    /// Takes every mail, and hangs up instead of saying so.
+    HangUp,
 }
 
 /// A mail that was taken.
@@ -36,6 +38,8 @@ pub struct Mail {
     pub to: Vec<String>,
     /// Headers and body as they came, with CRLF line ends.
     pub text: String,
+    /// When its last line came.
+    pub at: Instant,
 }
 
 /// A mail server on a port of 127.0.0.1.
@@ -134,7 +138,7 @@ async fn talk(stream: TcpStream, mode: Arc<Mutex<MailMode>>, mails: Mails) -> st
             match mode {
                 MailMode::Refuse(code) => format!("{code} refused"),
                 MailMode::Say(words) => words.to_owned(),
-                MailMode::Accept | MailMode::Hang => {
+                MailMode::Accept | MailMode::Hang | MailMode::HangUp => {
                     to.push(address(&line));
                     "250 ok".to_owned()
                 }
@@ -153,8 +157,12 @@ async fn talk(stream: TcpStream, mode: Arc<Mutex<MailMode>>, mails: Mails) -> st
                 from: from.clone(),
                 to: std::mem::take(&mut to),
                 text,
+                at: Instant::now(),
             };
             mails.send_modify(|mails| mails.push(mail));
+            if current() == MailMode::HangUp {
+                return Ok(());
+            }
             "250 taken".to_owned()
         } else if command == "DATA" {
             "503 no recipients".to_owned()
