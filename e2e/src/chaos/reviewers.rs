@@ -15,7 +15,12 @@ use super::{
 };
 
 /// What others' commands at the same time can answer.
-const TOO_LATE: &[&str] = &["CLAIMED", "ALREADY_DECIDED", "NOT_PENDING", "NOT_FOUND"];
+const TOO_LATE: &[&str] = &[
+    "CLAIMED",
+    "ALREADY_DECIDED",
+    "NOT_PENDING",
+    "ITEM_NOT_FOUND",
+];
 
 /// A reviewer at work.
 pub(super) struct Reviewer {
