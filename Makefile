@@ -13,7 +13,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test schemathesis fixtures hostile bench bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures hostile chaos bench bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,11 @@ fixtures: setup build ## send every sample file through the running binary, rene
 
 hostile: setup-tests ## send 600 damaged files through processing (`make test` sends 40 of them)
 	ALTA_MUTATED=600 $(CARGO) test -p processors --test it -- mutated --nocapture
+
+chaos: setup-tests ## 200 faults while clients work (FAULTS=n SEED=n to change; `make test` has 12 of them)
+	$(CARGO) build -p alta
+	ALTA_CHAOS_FAULTS=$(or $(FAULTS),200) $(if $(SEED),ALTA_CHAOS_SEED=$(SEED)) \
+	$(CARGO) test -p e2e --test it -- whatever_fails --nocapture
 
 bench: setup ## measure an optimised build: how soon a commit is visible; prints p50, p99 and max
 	$(CARGO) build --release -p alta -p benches

@@ -47,6 +47,8 @@ has_nats() {
 
 has_language() { tesseract --list-langs 2>&1 | grep -qx "$1"; }
 
+has_faketime() { ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null; }
+
 has_speech_model() { ls -d /usr/share/pocketsphinx/model/en-us/en-us* >/dev/null; }
 
 if ! command -v cargo >/dev/null 2>&1; then
@@ -72,6 +74,7 @@ need util-linux setpriv "ends child processes with us" has setpriv
 
 if [ "$tests" = yes ]; then
     need nodejs node "runs Azure's storage emulator for the tests" has node
+    need libfaketime libfaketime "sets the clocks of single processes for the tests" has_faketime
     need npm npm "installs Azure's storage emulator for the tests" has npm
 fi
 

@@ -107,7 +107,7 @@ impl AltaProcess {
         self.launch()?;
         let deadline = Instant::now() + READY_WITHIN;
         while !self.is_ready().await {
-            if let Some(status) = self.child.as_ref().and_then(Child::status) {
+            if let Some(status) = self.ended() {
                 bail!("alta ended with {status}:\n{}", self.output());
             }
             if Instant::now() > deadline {
@@ -166,6 +166,17 @@ impl AltaProcess {
         }
     }
 
+    /// How it ended, if it has ended by itself; nothing when it runs or was never started.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.child.as_ref().and_then(Child::status)
+    }
+
+    /// Kills it alone (SIGKILL), as the kernel would, and waits until it is gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::SIGKILL);
+        self.wait().await.map(drop)
+    }
+
     /// Waits until it has ended by itself, at most a minute.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         let child = self.child.take().context("it has not been started")?;
@@ -198,7 +209,8 @@ impl AltaProcess {
             .map_or_else(Vec::new, |child| descendants(child.pid()))
     }
 
-    async fn is_ready(&self) -> bool {
+    /// Whether it says that it can serve.
+    pub async fn is_ready(&self) -> bool {
         let asked = tokio::time::timeout(Duration::from_secs(5), self.ask_for_readiness()).await;
         matches!(asked, Ok(Ok(true)))
     }

@@ -2,6 +2,7 @@
 //! binary as a child. Holds no builders of events or commands: those live beside what they build.
 
 mod alta;
+mod durable_postgres;
 mod home;
 mod mail;
 mod nats;
@@ -15,6 +16,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use alta::{AltaProcess, all_gone};
+pub use durable_postgres::{DurablePostgres, durable_postgres};
 pub use home::Home;
 pub use mail::{Mail, MailCatcher, MailMode, MailTls};
 pub use nats::{TestNats, nats};

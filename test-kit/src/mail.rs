@@ -3,7 +3,7 @@
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -41,6 +41,8 @@ pub enum MailMode {
     HangInData,
     /// Takes the text of a mail and closes the connection.
     DropInData,
+    /// Takes every mail, and closes the connection instead of saying so.
+    HangUp,
 }
 
 /// How its connections are secured.
@@ -67,6 +69,8 @@ pub struct Mail {
     pub secured: bool,
     /// Who had signed in.
     pub user: Option<String>,
+    /// When its last line came.
+    pub at: Instant,
 }
 
 /// A mail server on a port of 127.0.0.1.
@@ -369,8 +373,12 @@ impl<'a> Talk<'a> {
             text,
             secured: self.secured,
             user: self.user.clone(),
+            at: Instant::now(),
         };
         self.server.mails.send_modify(|mails| mails.push(mail));
+        if self.mode() == MailMode::HangUp {
+            return Ok(None);
+        }
         Ok(Some("250 taken".to_owned()))
     }
 }

@@ -55,12 +55,7 @@ impl TestNatsCluster {
             nodes: nodes()?,
             home: Home::new()?,
         };
-        for node in 0..NODES {
-            cluster.launch(node)?;
-        }
-        for node in 0..NODES {
-            cluster.ready(node).await?;
-        }
+        cluster.start_all().await?;
         Ok(cluster)
     }
 
@@ -103,6 +98,38 @@ impl TestNatsCluster {
             self.launch(node)?;
         }
         self.ready(node).await
+    }
+
+    /// Kills all servers.
+    pub async fn stop_all(&mut self) {
+        for node in 0..NODES {
+            self.stop(node).await;
+        }
+    }
+
+    /// Starts those that do not run, and waits until all are one cluster again.
+    pub async fn start_all(&mut self) -> Result<()> {
+        for node in 0..NODES {
+            if self.nodes[node].child.is_none() {
+                self.launch(node)?;
+            }
+        }
+        for node in 0..NODES {
+            self.ready(node).await?;
+        }
+        Ok(())
+    }
+
+    /// Kills all servers and deletes JetStream's files.
+    pub async fn stop_and_wipe(&mut self) -> Result<()> {
+        self.stop_all().await;
+        for node in 0..NODES {
+            let store = self.directory(node).join("jetstream");
+            if store.exists() {
+                fs::remove_dir_all(&store).with_context(|| store.display().to_string())?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends a signal to one server: SIGSTOP for one that hangs, SIGCONT for its awakening.

@@ -127,7 +127,11 @@ async fn lift_claim(api: &CommandApi, item_id: Uuid, held: &Held) -> Result<bool
         return Ok(false);
     }
     let now = api.clock.now();
-    let command = ReviewCommand::ReleaseClaim { reviewer_id, now };
+    let command = ReviewCommand::ReleaseClaim {
+        pending: pending(held),
+        reviewer_id,
+        now,
+    };
     // Nobody's act: it follows from what was taken away.
     let context = dispatch::context(&held.caller.client, None);
     api.carry_out::<Review>(item_id, command, &context, Also::default())

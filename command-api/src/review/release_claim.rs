@@ -6,7 +6,7 @@ use event_store::Also;
 use http_kit::{Path, Query};
 use uuid::Uuid;
 
-use super::{Parameters, hidden, must_review, no_draft};
+use super::{Parameters, hidden, must_review, no_draft, pending};
 use crate::{
     CommandApi,
     answer::{Answer, Stop},
@@ -35,6 +35,7 @@ pub(super) async fn handle(
         ..Also::default()
     };
     let command = ReviewCommand::ReleaseClaim {
+        pending: pending(&held),
         reviewer_id: held.caller.user_id,
         now: api.clock.now(),
     };

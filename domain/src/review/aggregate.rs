@@ -117,8 +117,13 @@ impl Review {
                 }
                 Ok(events)
             }
-            ReviewCommand::ReleaseClaim { reviewer_id, now } => {
-                let (round, _) = self.current(None)?;
+            ReviewCommand::ReleaseClaim {
+                pending,
+                reviewer_id,
+                now,
+            } => {
+                // A round that is not open yet has no claim either.
+                let (round, _) = self.current(pending)?;
                 not_withdrawn(&round)?;
                 if round.claimed_by_other(reviewer_id, now) {
                     return Err(ReviewError::Claimed);

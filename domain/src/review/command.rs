@@ -42,6 +42,8 @@ pub enum ReviewCommand {
     },
     /// Give it back.
     ReleaseClaim {
+        /// The item, when it waits.
+        pending: Option<Pending>,
         /// Who.
         reviewer_id: UserId,
         /// Now.

@@ -63,7 +63,11 @@ fn claimed(reviewer_id: Uuid, until: OffsetDateTime) -> ReviewEvent {
 }
 
 fn release(reviewer_id: Uuid, now: OffsetDateTime) -> ReviewCommand {
-    ReviewCommand::ReleaseClaim { reviewer_id, now }
+    ReviewCommand::ReleaseClaim {
+        pending: None,
+        reviewer_id,
+        now,
+    }
 }
 
 fn released(reviewer_id: Uuid) -> ReviewEvent {

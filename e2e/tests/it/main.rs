@@ -1,12 +1,14 @@
 //! Whole journeys through the real binary with everything real behind it.
 
 mod bad_input;
+mod chaos;
 mod collector;
 mod conventions;
 mod crash;
 mod dead_letters;
 mod house;
 mod jetstream_lost;
+mod model;
 mod permissions;
 mod rate_limits;
 mod read_your_writes;

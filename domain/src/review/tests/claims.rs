@@ -78,6 +78,18 @@ fn an_unclaimed_or_settled_item_has_nothing_to_release() {
 }
 
 #[test]
+fn an_item_whose_round_is_not_open_yet_has_nothing_to_release() {
+    let command = ReviewCommand::ReleaseClaim {
+        pending: Some(pending(2)),
+        reviewer_id: REVIEWER,
+        now: NOW,
+    };
+    assert_eq!(result(vec![], command.clone()), Ok(vec![]));
+    let handed_in_again = vec![opened(1), claimed(OTHER, EXPIRY), WITHDRAWN];
+    assert_eq!(result(handed_in_again, command), Ok(vec![]));
+}
+
+#[test]
 fn a_settled_round_cannot_be_claimed() {
     let decided = result(vec![opened(1), approved()], claim(REVIEWER, NOW));
     assert_eq!(decided, Err(ReviewError::AlreadyDecided));

@@ -323,7 +323,11 @@ pub fn review() -> impl Strategy<Value = ReviewCommand> {
     prop_oneof![
         2 => waiting().prop_map(|pending| ReviewCommand::Open { pending }),
         3 => claim,
-        1 => (id(), at()).prop_map(|(reviewer_id, now)| ReviewCommand::ReleaseClaim { reviewer_id, now }),
+        1 => (pending(), id(), at()).prop_map(|(pending, reviewer_id, now)| ReviewCommand::ReleaseClaim {
+            pending,
+            reviewer_id,
+            now,
+        }),
         3 => decide,
         1 => comment,
         1 => pending().prop_map(|pending| ReviewCommand::Withdraw { pending }),
