@@ -123,8 +123,8 @@ async fn look(
     let lag = seen.reached.saturating_sub(reached).max(0);
     metrics::gauge!("alta_read_replica_lag_events").set(lag as f64);
     Ok(Seen {
-        reached,
         granted,
+        reached,
         ..seen
     })
 }

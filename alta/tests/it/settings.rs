@@ -221,7 +221,7 @@ fn words() -> Vec<Bad> {
 }
 
 /// A variable that holds a number: the least and the largest that it takes.
-const NUMBERS: [(&str, u64, u64); 29] = [
+const NUMBERS: [(&str, u64, u64); 30] = [
     ("PORT", 0, 65_535),
     ("READ_YOUR_WRITES_TIMEOUT_MS", 0, 60_000),
     ("DATABASE_MAX_CONNECTIONS", 2, 1_000),

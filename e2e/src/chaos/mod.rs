@@ -21,6 +21,7 @@ mod stage;
 mod writers;
 
 use std::{
+    fmt::Write,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -200,7 +201,8 @@ async fn end(stage: &Stage, fleet: &Fleet, faults: &Faults) -> Result<(Seen, Vec
 async fn last_words(stage: &Stage) -> String {
     let mut words = String::new();
     for part in &stage.parts {
-        words += &format!("== {}\n{}\n", part.name, part.last_words().await);
+        let last = part.last_words().await;
+        let _ = writeln!(words, "== {}\n{last}", part.name);
     }
     words
 }

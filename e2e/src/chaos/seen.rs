@@ -16,6 +16,7 @@ const QUIET_WITHIN: Duration = Duration::from_mins(4);
 
 /// An event as it is stored.
 #[derive(Clone, Debug, FromRow)]
+#[expect(clippy::struct_field_names, reason = "named as the columns are")]
 pub(super) struct Event {
     /// None as long as the relay has not been there.
     pub position: Option<i64>,
@@ -33,6 +34,7 @@ pub(super) struct Event {
 
 /// A job's row.
 #[derive(Clone, Debug, FromRow)]
+#[expect(clippy::struct_field_names, reason = "named as the columns are")]
 pub(super) struct Job {
     pub job_id: Uuid,
     pub kind: String,

@@ -9,9 +9,7 @@ use crate::{
     bulk::{Fold, Rows},
 };
 use domain::{
-    ItemType, Personal, Review, Submission, User,
-    review::ReviewEvent,
-    submission::SubmissionEvent,
+    ItemType, Personal, Review, Submission, User, review::ReviewEvent, submission::SubmissionEvent,
 };
 use event_store::{PlainEvent, Wanted};
 use std::{

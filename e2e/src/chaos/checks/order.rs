@@ -41,6 +41,9 @@ fn positions(seen: &Seen) -> Vec<Finding> {
     findings
 }
 
+/// A command, and the first and the last position of its events in a stream.
+type Placed<'a> = (&'a Op, (i64, i64));
+
 fn streams(seen: &Seen) -> Vec<Finding> {
     let mut streams: BTreeMap<(&str, Uuid), Vec<&Event>> = BTreeMap::new();
     for event in &seen.events {
@@ -78,7 +81,7 @@ fn causes(ops: &[Op], seen: &Seen) -> Vec<Finding> {
             .or_insert((position, position));
         *place = (place.0.min(position), place.1.max(position));
     }
-    let mut by_stream: BTreeMap<Uuid, Vec<(&Op, (i64, i64))>> = BTreeMap::new();
+    let mut by_stream: BTreeMap<Uuid, Vec<Placed<'_>>> = BTreeMap::new();
     for op in ops {
         let Outcome::Acknowledged(effects) = &op.outcome else {
             continue;
