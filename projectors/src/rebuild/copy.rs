@@ -307,6 +307,14 @@ impl Copy {
         Ok(())
     }
 
+    /// Lets go of the lock now, and not only when the server has noticed that nobody is there.
+    pub(super) async fn leave(mut self) {
+        let left = self.connection.execute("SELECT pg_advisory_unlock_all()");
+        if let Err(error) = left.await {
+            tracing::debug!(%error, "the lock of the rebuild of {} ends with its connection", self.name);
+        }
+    }
+
     /// Notes why it stopped, as far as PostgreSQL still listens.
     pub(super) async fn failed(&mut self, error: &RebuildError, by_operator: bool) {
         let noted = sqlx::query!(

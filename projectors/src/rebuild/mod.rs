@@ -200,6 +200,7 @@ pub async fn rebuild<P: Projector>(
         Ok(Outcome::Interrupted(_)) => copy.interrupted(attempt.by_operator).await?,
         Err(error) => copy.failed(error, attempt.by_operator).await,
     }
+    copy.leave().await;
     outcome
 }
 
