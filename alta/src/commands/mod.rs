@@ -10,7 +10,7 @@ mod projections;
 mod seed;
 mod up;
 mod users;
-mod vault;
+pub(crate) mod vault;
 
 use anyhow::Result;
 use runtime::config::Config;

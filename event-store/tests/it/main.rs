@@ -8,5 +8,6 @@ mod numbering;
 mod proving;
 mod replaying;
 mod restoring;
+mod rotating;
 mod sealing;
 mod subscribing;
