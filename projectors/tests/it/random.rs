@@ -2,12 +2,12 @@
 //! because a read model must come to the same rows whatever the log says.
 
 use crate::story::{
-    DOCUMENT, OWNER, REVIEWER, Story, decided, document, opened, raw_text, recording,
+    DOCUMENT, OWNER, REVIEWER, Story, decided, document, nothing_said, opened, raw_text, recording,
 };
 use domain::{
     Personal,
     review::{Decision, ReviewEvent},
-    submission::{Description, SubmissionEvent},
+    submission::SubmissionEvent,
 };
 use time::{Duration, macros::datetime};
 use uuid::Uuid;
@@ -65,7 +65,7 @@ impl Random {
     fn change(&mut self, round: u32) -> SubmissionEvent {
         match self.below(6) {
             0 => SubmissionEvent::SubmissionEdited {
-                description: Description::default(),
+                description: nothing_said(OWNER),
                 title: Some(Personal::new(
                     OWNER,
                     format!("Title {} \t\\ é", self.below(100)),

@@ -2,6 +2,7 @@
 
 mod fake;
 mod google;
+mod late;
 mod openai;
 mod trouble;
 
