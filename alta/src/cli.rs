@@ -189,6 +189,24 @@ pub(crate) enum UsersAction {
 /// What can be done about keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum VaultAction {
+    /// Show which master key wraps how many keys, and whether each is known.
+    ///
+    /// The exit status is 1 when one is not.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wrap all keys with the master key that `VAULT_KEY` sets now.
+    ///
+    /// Needs the one from before in `VAULT_PREVIOUS_KEYS`, unless it is the one that follows from
+    /// `SECRET_KEY`. The service goes on meanwhile. Ctrl-C ends it after the batch under way; the same
+    /// command goes on from there, and does nothing where all is done.
+    Rotate {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write the table of keys anew, so that the bytes of destroyed ones are in its file no more.
     ///
     /// They may still be in the write-ahead log and in backups. Holds up whatever needs a key for the

@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use async_nats::Client;
 use axum::Router;
 use command_api::CommandApi;
-use event_store::{EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay};
+use event_store::{
+    EventStore, Log, MasterKeys, StoreSettings, Subscription, Vault, notify::Heads, relay,
+};
 use http_kit::{
     AccessTokens, EdgeSettings, Health, RateLimits, Routes, edge,
     openapi::{self, OpenApi},
@@ -29,7 +31,7 @@ use sqlx::PgPool;
 
 use crate::{
     checkpoints::Checkpoints,
-    commands::audit::signer_of,
+    commands::{audit::signer_of, vault},
     database::{self, Role},
     environment,
     health::{self, Readiness},
@@ -56,6 +58,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     secret: SecretKey,
+    masters: MasterKeys,
     places: Places,
     nats: Client,
     heads: Heads,
@@ -69,11 +72,13 @@ impl World {
     /// Connects to what the parts stand on.
     pub(crate) async fn new(config: Arc<Config>, places: Places, metrics: Metrics) -> Result<Self> {
         let nats = nats::connect(&places.nats, "alta").await?;
+        let secret = config.secrets.secret_key(&config.server.data_dir)?;
         Ok(Self {
             readiness: Readiness::default(),
             clock: Clock::system(),
             ids: Ids::system(),
-            secret: config.secrets.secret_key(&config.server.data_dir)?,
+            masters: vault::master_keys(&config.secrets, &secret),
+            secret,
             heads: Heads::start(nats.clone()),
             storage: ObjectStorage::open(&config.storage)?,
             config,
@@ -338,8 +343,16 @@ impl World {
         Ok(pool)
     }
 
+    /// Refuses to go on where a key of somebody cannot be opened with any of the keys that are set.
+    pub(crate) async fn keys_are_known(&self) -> Result<()> {
+        let pool = database::pool(&self.places.database, Role::Command, 1)?;
+        let known = vault::all_known(&pool, &self.masters, &self.config.secrets).await;
+        pool.close().await;
+        known
+    }
+
     fn vault(&self, pool: PgPool) -> Vault {
-        Vault::new(pool, self.secret.derive(purpose::VAULT_MASTER))
+        Vault::new(pool, self.masters.clone())
     }
 
     fn log(&self, pool: PgPool) -> Log {

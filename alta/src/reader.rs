@@ -2,11 +2,11 @@
 //! nothing is changed, not even the schema.
 
 use anyhow::{Context, Result, bail};
-use event_store::{Log, Vault};
+use event_store::{Log, MasterKeys, Vault};
 use runtime::{
     config::Config,
     private_servers::{Kept, Postgres},
-    secret::{SecretKey, SecretString, purpose},
+    secret::SecretString,
 };
 use sqlx::{
     PgConnection, PgPool,
@@ -70,11 +70,10 @@ impl Reader {
         }
     }
 
-    /// The log, opened with the service's key.
-    pub(crate) fn log(&self, secret: &SecretKey) -> Result<Log> {
+    /// The log, opened with the service's keys.
+    pub(crate) fn log(&self, masters: MasterKeys) -> Result<Log> {
         let pool = self.pool()?;
-        let master = secret.derive(purpose::VAULT_MASTER);
-        Ok(Log::new(pool.clone(), Vault::new(pool, master)))
+        Ok(Log::new(pool.clone(), Vault::new(pool, masters)))
     }
 
     /// A few connections that cannot write.

@@ -53,7 +53,7 @@ pub(crate) async fn layer(State(api): State<CommandApi>, request: Request, next:
 }
 
 /// Whether this is how a rule says no.
-fn is_refusal(status: StatusCode) -> bool {
+pub(crate) fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 409 | 410 | 412)
 }
 

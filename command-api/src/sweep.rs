@@ -105,19 +105,21 @@ impl CommandApi {
         Ok(())
     }
 
-    /// Settles uploads that began long ago: what has no item, and will not have one, is removed from
-    /// the object store. Objects that nobody here began are not looked at: other deployments may keep
-    /// theirs in the same bucket.
+    /// Settles what began long ago: what has no item, and will not have one, is removed from the object
+    /// store, and so is what was put for an item that was erased meanwhile. Objects that nobody here
+    /// began are not looked at: other deployments may keep theirs in the same bucket.
     async fn sweep_uploads(&self) -> Result<(), StoreError> {
         let before = self.clock.now() - UPLOADS;
-        let mut after = Uuid::nil();
+        let mut after = (Uuid::nil(), String::new());
         loop {
             let begun = sqlx::query_as!(
                 Begun,
                 "SELECT item_id, uri, multipart_id FROM uploads
-                 WHERE begun_at <= $1 AND item_id > $2 ORDER BY item_id LIMIT $3",
+                 WHERE begun_at <= $1 AND (item_id, uri) > ($2, $3)
+                 ORDER BY item_id, uri LIMIT $4",
                 before,
-                after,
+                after.0,
+                after.1,
                 AT_ONCE,
             )
             .fetch_all(self.store.pool())
@@ -125,21 +127,30 @@ impl CommandApi {
             let Some(last) = begun.last() else {
                 return Ok(());
             };
-            after = last.item_id;
+            after = (last.item_id, last.uri.clone());
             let item_ids: Vec<Uuid> = begun.iter().map(|upload| upload.item_id).collect();
-            let orphans = self
+            let mut gone = self
                 .store
                 .without_stream(Submission::TYPE, &item_ids)
                 .await?;
-            let mut settled = Vec::with_capacity(begun.len());
+            gone.extend(self.store.erased_among(&item_ids).await?);
+            let (mut settled, mut uris) = (vec![], vec![]);
             for upload in &begun {
-                if !orphans.contains(&upload.item_id) || self.removed(upload).await {
+                if !gone.contains(&upload.item_id) || self.removed(upload).await {
                     settled.push(upload.item_id);
+                    uris.push(upload.uri.clone());
                 }
             }
-            sqlx::query!("DELETE FROM uploads WHERE item_id = ANY($1)", &settled)
-                .execute(self.store.pool())
-                .await?;
+            // One that was begun again meanwhile is looked at again.
+            sqlx::query!(
+                "DELETE FROM uploads u USING UNNEST($1::uuid[], $2::text[]) settled(item_id, uri)
+                 WHERE u.item_id = settled.item_id AND u.uri = settled.uri AND u.begun_at <= $3",
+                &settled,
+                &uris,
+                before,
+            )
+            .execute(self.store.pool())
+            .await?;
         }
     }
 

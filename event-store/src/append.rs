@@ -116,21 +116,23 @@ struct Columns {
     metadata: Vec<Value>,
     key_subjects: Vec<Uuid>,
     key_bytes: Vec<Vec<u8>>,
+    key_wrapped_by: Vec<String>,
 }
 
 impl Columns {
     fn of(events: &[SerializedEvent], side: &SideRows) -> Self {
         let types = events.iter().map(|event| event.event_type.clone());
         let versions = events.iter().map(|event| event.event_version.clone());
-        let wrapped = side.keys.iter().map(|(_, row)| row.wrapped.clone());
+        let keys = || side.keys.iter().map(|(_, row)| row);
         Self {
             sequences: events.iter().map(|event| event.sequence as i64).collect(),
             types: types.collect(),
             versions: versions.collect(),
             payloads: events.iter().map(|event| event.payload.clone()).collect(),
             metadata: events.iter().map(|event| event.metadata.clone()).collect(),
-            key_subjects: side.keys.iter().map(|(_, row)| row.subject_id).collect(),
-            key_bytes: wrapped.collect(),
+            key_subjects: keys().map(|key| key.subject_id).collect(),
+            key_bytes: keys().map(|key| key.wrapped.clone()).collect(),
+            key_wrapped_by: keys().map(|key| key.wrapped_by.clone()).collect(),
         }
     }
 }
@@ -176,8 +178,8 @@ async fn append_alone(
 ) -> Result<AppendedRows, AppendError> {
     let row = sqlx::query!(
         r#"WITH keyed AS (
-             INSERT INTO vault.subject_keys (subject_id, wrapped_key)
-             SELECT * FROM UNNEST($7::uuid[], $8::bytea[])
+             INSERT INTO vault.subject_keys (subject_id, wrapped_key, wrapped_by)
+             SELECT * FROM UNNEST($7::uuid[], $8::bytea[], $10::text[])
            ), appended AS (
              INSERT INTO events
                (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
@@ -197,6 +199,7 @@ async fn append_alone(
         &columns.key_subjects,
         &columns.key_bytes,
         &columns.metadata,
+        &columns.key_wrapped_by,
     )
     .fetch_one(executor)
     .await?;
@@ -221,8 +224,8 @@ async fn append_with(
              INSERT INTO command_log (identity, idempotency_key, fingerprint, answer)
              SELECT $9, $10, $11, $12 WHERE $9::text IS NOT NULL
            ), keyed AS (
-             INSERT INTO vault.subject_keys (subject_id, wrapped_key)
-             SELECT * FROM UNNEST($7::uuid[], $8::bytea[])
+             INSERT INTO vault.subject_keys (subject_id, wrapped_key, wrapped_by)
+             SELECT * FROM UNNEST($7::uuid[], $8::bytea[], $23::text[])
            ), claimed AS (
              INSERT INTO email_claims (address_hmac, user_id)
              SELECT $13, $14 WHERE $13::bytea IS NOT NULL
@@ -269,6 +272,7 @@ async fn append_with(
         end_sessions.map(|end| end.at),
         end_sessions.and_then(|end| end.except),
         &columns.metadata,
+        &columns.key_wrapped_by,
     )
     .fetch_one(executor)
     .await?;

@@ -55,9 +55,14 @@ async fn destroy(tx: &mut PgConnection, subjects: &[Uuid]) -> Result<(), sqlx::E
     )
     .fetch_all(&mut *tx)
     .await?;
+    // Who has no key gets a grave all the same: nothing new is sealed for them, and what stood in clear
+    // before it was sealed reads as erased.
     sqlx::query!(
-        "UPDATE vault.subject_keys SET wrapped_key = NULL, erased_at = clock_timestamp()
-         WHERE subject_id = ANY($1) AND wrapped_key IS NOT NULL",
+        "INSERT INTO vault.subject_keys AS k (subject_id, erased_at)
+         SELECT subject, clock_timestamp()
+         FROM (SELECT DISTINCT unnest($1::uuid[]) AS subject ORDER BY subject) subjects
+         ON CONFLICT (subject_id) DO UPDATE SET wrapped_key = NULL, erased_at = excluded.erased_at
+         WHERE k.wrapped_key IS NOT NULL",
         subjects,
     )
     .execute(tx)
@@ -155,23 +160,24 @@ impl EventStore {
             .collect())
     }
 
-    /// Which of these people were erased.
-    pub async fn erased_among(&self, user_ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
-        if user_ids.is_empty() {
+    /// Which of these people, or items, were erased.
+    pub async fn erased_among(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        if ids.is_empty() {
             return Ok(vec![]);
         }
         let erased = sqlx::query_scalar!(
             "SELECT subject_id FROM vault.subject_keys
              WHERE subject_id = ANY($1) AND erased_at IS NOT NULL",
-            user_ids,
+            ids,
         )
         .fetch_all(self.pool())
         .await?;
         Ok(erased)
     }
 
-    /// Which of these objects an item other than `item_id` refers to that was not erased: content is kept
-    /// under its own digest, so that two items can share it.
+    /// Which of these objects an item other than `item_id` refers to that was not erased: two items can
+    /// share what was kept under its digest alone, before each item had a place of its own. Nothing new
+    /// comes to be shared, so that the answer holds while it is acted on.
     pub async fn shared_content(
         &self,
         item_id: Uuid,

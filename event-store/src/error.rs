@@ -15,6 +15,13 @@ pub enum StoreError {
     /// A sealed value or a key could not be opened: wrong master key, or tampering.
     #[error("vault: {0}")]
     Vault(&'static str),
+    /// A subject's key is wrapped with a master key that is not configured. Its values are there, and
+    /// not erased: whoever has the key can open them.
+    #[error(
+        "vault: the master key {} is not configured (VAULT_KEY, VAULT_PREVIOUS_KEYS)",
+        .0.as_deref().unwrap_or("from before they had names")
+    )]
+    UnknownMasterKey(Option<String>),
     /// JetStream or the notification subjects failed.
     #[error("messaging: {0}")]
     Messaging(String),
@@ -25,7 +32,9 @@ impl From<StoreError> for PersistenceError {
         match error {
             StoreError::Database(_) => Self::ConnectionError(Box::new(error)),
             StoreError::Shape(_) => Self::DeserializationError(Box::new(error)),
-            StoreError::Vault(_) | StoreError::Messaging(_) => Self::UnknownError(Box::new(error)),
+            StoreError::Vault(_) | StoreError::UnknownMasterKey(_) | StoreError::Messaging(_) => {
+                Self::UnknownError(Box::new(error))
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use futures::{StreamExt, stream::BoxStream};
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::Executor;
-use std::{collections::HashSet, mem::take};
+use std::collections::HashSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -50,7 +50,6 @@ pub struct PlainEvent {
     pub event_type: String,
     /// When it was recorded.
     pub recorded_at: OffsetDateTime,
-    event_version: String,
     payload: Payload,
 }
 
@@ -151,59 +150,50 @@ impl Log {
             .map(|row| self.plain_event(row, wanted.personal))
             .collect::<Result<_, _>>()?;
         self.open_plain(&mut events).await?;
-        for event in &mut events {
-            if self.is_old(&event.event_type, &event.event_version) {
-                self.lift(event);
-            }
-        }
         Ok(PlainStretch { events, until })
     }
 
-    /// Parses the payload if there is something to open in it, or if it is of an old shape.
+    /// Lifts the payload if it is of an old shape, and parses it if there is something to open in it.
     fn plain_event(&self, row: Row, personal: &[&str]) -> Result<PlainEvent, StoreError> {
-        let old = self.is_old(&row.event_type, &row.event_version);
-        let payload = if old || row.payload.contains(SEALED) {
-            let mut value = serde_json::from_str(&row.payload)?;
-            vault::close_but(variant_mut(&mut value), personal);
-            Payload::Opened(value)
+        let upcasters = self.repository.upcasters();
+        let old = upcasters
+            .iter()
+            .any(|upcaster| upcaster.can_upcast(&row.event_type, &row.event_version));
+        let mut event_type = row.event_type;
+        let opened: Option<Value> = if old {
+            let event = SerializedEvent::new(
+                row.aggregate_id.clone(),
+                row.sequence as usize,
+                row.aggregate_type.clone(),
+                event_type,
+                row.event_version,
+                serde_json::from_str(&row.payload)?,
+                Value::Null,
+            );
+            let lifted = upcast(event, upcasters);
+            event_type = lifted.event_type;
+            Some(lifted.payload)
+        } else if row.payload.contains(SEALED) {
+            Some(serde_json::from_str(&row.payload)?)
         } else {
-            Payload::Stored(row.payload)
+            None
+        };
+        let payload = match opened {
+            Some(mut value) => {
+                vault::close_but(variant_mut(&mut value), personal);
+                Payload::Opened(value)
+            }
+            None => Payload::Stored(row.payload),
         };
         Ok(PlainEvent {
             position: row.position,
             aggregate_id: Uuid::parse_str(&row.aggregate_id).unwrap_or_default(),
             aggregate_type: row.aggregate_type,
             sequence: row.sequence,
-            event_type: row.event_type,
-            event_version: row.event_version,
+            event_type,
             recorded_at: row.recorded_at,
             payload,
         })
-    }
-
-    fn is_old(&self, event_type: &str, event_version: &str) -> bool {
-        let mut upcasters = self.repository.upcasters().iter();
-        upcasters.any(|upcaster| upcaster.can_upcast(event_type, event_version))
-    }
-
-    /// Lifts an event of an old shape, when all in it that is wanted was opened.
-    fn lift(&self, event: &mut PlainEvent) {
-        let Payload::Opened(value) = &mut event.payload else {
-            return;
-        };
-        let old = SerializedEvent::new(
-            event.aggregate_id.to_string(),
-            event.sequence as usize,
-            event.aggregate_type.clone(),
-            take(&mut event.event_type),
-            take(&mut event.event_version),
-            take(value),
-            Value::Null,
-        );
-        let lifted = upcast(old, self.repository.upcasters());
-        event.event_type = lifted.event_type;
-        event.event_version = lifted.event_version;
-        event.payload = Payload::Opened(lifted.payload);
     }
 
     async fn open_plain(&self, events: &mut [PlainEvent]) -> Result<(), StoreError> {

@@ -103,6 +103,10 @@ impl EventRepository {
         if events.iter().any(|event| erase::erases(&event.event_type)) {
             self.vault.forget_all();
         }
+        let events: Vec<_> = events
+            .into_iter()
+            .map(|event| upcast(event, &self.upcasters))
+            .collect();
         let subjects: HashSet<Uuid> = events
             .iter()
             .flat_map(|event| {
@@ -123,7 +127,7 @@ impl EventRepository {
                     vault::open(fields, place, &keys)?;
                 }
                 vault::open(&mut event.metadata, place, &keys)?;
-                Ok(upcast(event, &self.upcasters))
+                Ok(event)
             })
             .collect()
     }

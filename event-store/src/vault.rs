@@ -1,9 +1,9 @@
 //! Seals personal values before they are stored and opens them after.
-//! Every subject has a random key of its own, wrapped by the master key; destroying the row destroys
+//! Every subject has a random key of its own, wrapped by a master key; destroying the row destroys
 //! the values. XChaCha20-Poly1305 with random nonces; a value cannot be moved to another event or
 //! field, because where it stands is authenticated with it.
 
-use crate::{StoreError, notify::Heads, sealing};
+use crate::{MasterKeys, StoreError, notify::Heads, sealing};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use moka::future::Cache;
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ pub(crate) enum SubjectKey {
 pub(crate) struct NewKey {
     pub subject_id: Uuid,
     pub wrapped: Vec<u8>,
+    pub wrapped_by: String,
 }
 
 /// The keys of some subjects; a subject that is not in it has none.
@@ -42,22 +43,22 @@ pub(crate) type Keys = HashMap<Uuid, SubjectKey>;
 #[derive(Clone)]
 pub struct Vault {
     pool: PgPool,
-    master: Arc<Zeroizing<[u8; 32]>>,
+    masters: MasterKeys,
     cache: Cache<Uuid, SubjectKey>,
     /// How many erasures were heard of: what was read before one is not kept after it.
     erasures: Arc<AtomicU64>,
 }
 
 impl Vault {
-    /// A vault over `vault.subject_keys`, whose rows are wrapped by `master`.
-    pub fn new(pool: PgPool, master: [u8; 32]) -> Self {
+    /// A vault over `vault.subject_keys`, whose rows are wrapped by one of `masters`.
+    pub fn new(pool: PgPool, masters: impl Into<MasterKeys>) -> Self {
         let cache = Cache::builder()
             .max_capacity(CACHED_KEYS)
             .time_to_live(CACHED_FOR)
             .build();
         Self {
             pool,
-            master: Arc::new(Zeroizing::new(master)),
+            masters: masters.into(),
             cache,
             erasures: Arc::default(),
         }
@@ -93,14 +94,17 @@ impl Vault {
         }
         let erasures = self.erasures.load(Ordering::SeqCst);
         let rows = sqlx::query!(
-            "SELECT subject_id, wrapped_key FROM vault.subject_keys WHERE subject_id = ANY($1)",
+            "SELECT subject_id, wrapped_key, wrapped_by FROM vault.subject_keys
+             WHERE subject_id = ANY($1)",
             &missing
         )
         .fetch_all(&self.pool)
         .await?;
         for row in rows {
             let key = match row.wrapped_key {
-                Some(wrapped) => self.unwrap(row.subject_id, &wrapped)?,
+                Some(wrapped) => {
+                    self.unwrap(row.subject_id, &wrapped, row.wrapped_by.as_deref())?
+                }
                 None => SubjectKey::Erased,
             };
             self.cache.insert(row.subject_id, key.clone()).await;
@@ -117,12 +121,12 @@ impl Vault {
     /// A new key, and its row-to-be.
     pub(crate) fn new_key(&self, subject_id: Uuid) -> Result<(SubjectKey, NewKey), StoreError> {
         let key: [u8; 32] = rand::random();
-        let wrapped = sealing::seal(&self.master, &key, subject_id.as_bytes())?;
-        let key = SubjectKey::Present(Arc::new(Zeroizing::new(key)));
         let row = NewKey {
             subject_id,
-            wrapped,
+            wrapped: self.masters.wrap(subject_id, &key)?,
+            wrapped_by: self.masters.current().to_owned(),
         };
+        let key = SubjectKey::Present(Arc::new(Zeroizing::new(key)));
         Ok((key, row))
     }
 
@@ -142,13 +146,17 @@ impl Vault {
         self.cache.invalidate_all();
     }
 
-    fn unwrap(&self, subject_id: Uuid, wrapped: &[u8]) -> Result<SubjectKey, StoreError> {
-        let key = Zeroizing::new(sealing::open(&self.master, wrapped, subject_id.as_bytes())?);
-        let key: [u8; 32] = key
-            .as_slice()
-            .try_into()
-            .map_err(|_| StoreError::Vault("a subject key has the wrong length"))?;
-        Ok(SubjectKey::Present(Arc::new(Zeroizing::new(key))))
+    fn unwrap(
+        &self,
+        subject_id: Uuid,
+        wrapped: &[u8],
+        wrapped_by: Option<&str>,
+    ) -> Result<SubjectKey, StoreError> {
+        let key = self.masters.unwrap(subject_id, wrapped, wrapped_by);
+        if let Err(StoreError::UnknownMasterKey(_)) = &key {
+            metrics::counter!("alta_vault_unknown_master_key_total").increment(1);
+        }
+        Ok(SubjectKey::Present(Arc::new(key?)))
     }
 }
 
@@ -190,8 +198,10 @@ pub(crate) fn subjects_to_seal(object: &Value) -> impl Iterator<Item = Uuid> {
     fields(object).filter_map(|(_, value)| marked(value, CLEAR))
 }
 
+/// Those of what is sealed, and of what stood in clear in an old shape and must not be shown once its
+/// subject was erased.
 pub(crate) fn subjects_to_open(object: &Value) -> impl Iterator<Item = Uuid> {
-    fields(object).filter_map(|(_, value)| marked(value, SEALED))
+    fields(object).filter_map(|(_, value)| marked(value, SEALED).or_else(|| marked(value, CLEAR)))
 }
 
 /// Seals every personal value directly under `object`. A subject whose key was destroyed gets
@@ -214,19 +224,27 @@ pub(crate) fn seal(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<
     Ok(())
 }
 
-/// Makes every sealed value directly under `object` read as erased that is not under one of these names.
+/// Makes every personal value directly under `object` read as erased that is not under one of these
+/// names.
 pub(crate) fn close_but(object: Option<&mut Value>, names: &[&str]) {
     let fields = object.and_then(Value::as_object_mut).into_iter().flatten();
     for (field, value) in fields {
-        if let Some(subject) = marked(value, SEALED).filter(|_| !names.contains(&field.as_str())) {
+        let subject = marked(value, SEALED).or_else(|| marked(value, CLEAR));
+        if let Some(subject) = subject.filter(|_| !names.contains(&field.as_str())) {
             *value = json!({ ERASED: { "subject": subject } });
         }
     }
 }
 
-/// Opens every sealed value directly under `object`; without its key it reads as erased.
+/// Opens every sealed value directly under `object`; without its key it reads as erased, and so does
+/// one that stood in clear once, of a subject that was erased.
 pub(crate) fn open(object: &mut Value, place: Place<'_>, keys: &Keys) -> Result<(), StoreError> {
     for (field, value) in object.as_object_mut().into_iter().flatten() {
+        if let Some(subject) = marked(value, CLEAR)
+            && matches!(keys.get(&subject), Some(SubjectKey::Erased))
+        {
+            *value = json!({ ERASED: { "subject": subject } });
+        }
         let Some(subject) = marked(value, SEALED) else {
             continue;
         };

@@ -31,6 +31,9 @@ pub use upload::Upload;
 
 use signed::Signing;
 
+/// How long a store may take for one object; much less than what was begun is left alone for.
+pub const LONGEST_PUT: Duration = Duration::from_hours(1);
+
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -75,7 +78,7 @@ impl From<object_store::Error> for StoreError {
     }
 }
 
-/// Content kept under its own hash: the same bytes are kept once.
+/// Content kept under its own hash within a place: the same bytes are kept once there, and go with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentRef {
     /// SHA-256 of the bytes, in lower-case hexadecimal.
@@ -84,6 +87,18 @@ pub struct ContentRef {
     pub size_bytes: u64,
     /// The key under which they are kept.
     pub key: String,
+}
+
+impl ContentRef {
+    /// Where these bytes are kept, whether they are there yet or not.
+    pub fn of(place: impl fmt::Display, bytes: &[u8]) -> Self {
+        let sha256 = hex(&Sha256::digest(bytes));
+        Self {
+            key: format!("content/{place}/{sha256}"),
+            size_bytes: bytes.len() as u64,
+            sha256,
+        }
+    }
 }
 
 /// What is known about an object without reading it.
@@ -248,20 +263,34 @@ impl ObjectStorage {
         Ok(removed.await.map_err(std::io::Error::other)??)
     }
 
-    /// Keeps bytes under their own hash. Doing it again changes nothing.
-    pub async fn put_content(&self, bytes: Bytes) -> Result<ContentRef, StoreError> {
-        let sha256 = hex(&Sha256::digest(&bytes));
-        let key = format!("content/{}/{sha256}", &sha256[..2]);
-        let size_bytes = bytes.len() as u64;
-        let kept = self.head(&key).await?;
-        if kept.is_none_or(|head| head.size_bytes != size_bytes) {
-            self.put_bytes(bytes, &key).await?;
+    /// Keeps bytes in a place under their own hash. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// Also when the store takes longer than [`LONGEST_PUT`].
+    pub async fn put_content(
+        &self,
+        place: impl fmt::Display,
+        bytes: Bytes,
+    ) -> Result<ContentRef, StoreError> {
+        let content = ContentRef::of(place, &bytes);
+        let kept = self.head(&content.key).await?;
+        if kept.is_none_or(|head| head.size_bytes != content.size_bytes) {
+            let put = tokio::time::timeout(LONGEST_PUT, self.put_bytes(bytes, &content.key));
+            let late = |_| StoreError::Io(std::io::Error::other("the object store is too slow"));
+            put.await.map_err(late)??;
         }
-        Ok(ContentRef {
-            sha256,
-            size_bytes,
-            key,
-        })
+        Ok(content)
+    }
+
+    /// Removes all content of a place; returns how many objects that were.
+    pub async fn remove_contents(&self, place: impl fmt::Display) -> Result<usize, StoreError> {
+        let mut found = self.list(&format!("content/{place}"))?;
+        let mut removed = 0;
+        while let Some(head) = found.try_next().await? {
+            self.delete(&head.key).await?;
+            removed += 1;
+        }
+        Ok(removed)
     }
 
     /// The object's URI, as clients see it.

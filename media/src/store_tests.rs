@@ -35,13 +35,22 @@ async fn what_a_put_that_was_cut_off_left_behind_is_removed_once_it_is_old() {
 }
 
 #[tokio::test]
-async fn content_is_kept_under_its_digest() {
+async fn content_is_kept_under_its_digest_and_goes_with_its_place_alone() {
     let (_directory, store) = store();
-    let kept = store.put_content(Bytes::from_static(b"abc")).await;
-    let kept = kept.expect("kept");
+    let put = async |place: &str| {
+        let kept = store.put_content(place, Bytes::from_static(b"abc")).await;
+        kept.expect("kept")
+    };
+    let kept = put("one").await;
     assert!(kept.sha256.starts_with("ba7816bf8f01cfea"));
-    assert_eq!(kept.key, format!("content/ba/{}", kept.sha256));
+    assert_eq!(kept.key, format!("content/one/{}", kept.sha256));
+    assert_eq!(kept, ContentRef::of("one", b"abc"));
     assert_eq!(store.get_bytes(&kept.key, 3).await.expect("found"), "abc");
+    let other = put("one-more").await;
+    assert_eq!(store.remove_contents("one").await.expect("removed"), 1);
+    assert_eq!(store.remove_contents("one").await.expect("again"), 0);
+    assert!(!store.exists(&kept.key).await.expect("asked"));
+    assert!(store.exists(&other.key).await.expect("asked"));
 }
 
 #[tokio::test]

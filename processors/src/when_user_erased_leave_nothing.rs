@@ -141,11 +141,15 @@ impl Erasures {
             .files
             .iter()
             .filter_map(|uri| self.storage.key_of(uri));
+        let failed = |error: media::StoreError| {
+            StoreError::Messaging(format!("an object of {item_id} cannot be removed: {error}"))
+        };
         for key in contents.chain(files) {
-            self.storage.delete(key).await.map_err(|error| {
-                StoreError::Messaging(format!("an object of {item_id} cannot be removed: {error}"))
-            })?;
+            self.storage.delete(key).await.map_err(failed)?;
         }
+        // What no event speaks of: a text that was refused, the outcome of a run that came too late.
+        let rest = self.storage.remove_contents(item_id);
+        rest.await.map_err(failed)?;
         Ok(())
     }
 }
@@ -173,7 +177,7 @@ struct Objects {
     erased: bool,
     /// URIs of files, which are the item's alone.
     files: Vec<String>,
-    /// Keys of content, which other items may share.
+    /// Keys of content. What was kept before each item had a place of its own, other items may share.
     contents: Vec<String>,
 }
 

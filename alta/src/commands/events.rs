@@ -11,6 +11,7 @@ use futures::StreamExt;
 use runtime::{config::Config, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
+use super::vault;
 use crate::{cli::log::EventsAction, reader::Reader};
 
 /// Prints what was asked for; whoever stops reading has had enough, and nothing is wrong.
@@ -18,9 +19,10 @@ pub(crate) async fn run(config: Config, action: EventsAction) -> Result<()> {
     telemetry::init(&config.logging, "alta")?;
     let secret = config.secrets.existing_key(&config.server.data_dir)?;
     let secret = secret.context("SECRET_KEY is not set, and none is kept in the data directory")?;
+    let masters = vault::master_keys(&config.secrets, &secret);
     let stop = shutdown::on_signals()?;
     let reader = Reader::start(&config).await?;
-    let printed = match reader.log(&secret) {
+    let printed = match reader.log(masters) {
         Ok(log) => act(&log, action, &stop).await,
         Err(error) => Err(error),
     };

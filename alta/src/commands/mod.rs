@@ -11,7 +11,7 @@ mod projections;
 mod seed;
 mod up;
 mod users;
-mod vault;
+pub(crate) mod vault;
 
 use anyhow::Result;
 use runtime::config::Config;

@@ -106,6 +106,10 @@ pub(crate) async fn run(config: Config, which: Which) -> Result<()> {
         return Ok(());
     }
     let world = World::new(Arc::new(config), places, metrics).await?;
+    // The relay numbers what is sealed, and opens nothing.
+    if !matches!(which, Which::Relay) {
+        world.keys_are_known().await?;
+    }
     let (router, work) = which.made(&world)?;
     let url = listener.url()?;
     let web = Part::new("http", move |shutdown| {

@@ -77,6 +77,7 @@ async fn parts(
     let (version, steps) = database::migrate(&servers.places.database).await?;
     shown::part("migrations", &format!("at {version:04}, {steps} applied"));
     let world = World::new(Arc::new(config), servers.places.clone(), metrics).await?;
+    world.keys_are_known().await?;
     first_admin(&world).await?;
     let (command, sweep) = world.command_api()?;
     let sweep = Running::start(sweep);

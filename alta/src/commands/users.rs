@@ -46,6 +46,7 @@ async fn found(api: &CommandApi, user: WhichUser) -> Result<Uuid> {
 async fn export(world: &World, user: WhichUser, output: PathBuf) -> Result<()> {
     let (api, _) = world.command_side()?;
     let user_id = found(&api, user).await?;
+    api.record_export(user_id).await?;
     let (pool, storage) = (world.pool(Role::Query, 2)?, world.storage.clone());
     let name = output.display().to_string();
     tokio::task::spawn_blocking(move || -> Result<()> {

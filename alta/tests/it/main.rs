@@ -6,3 +6,4 @@ mod events_md;
 mod openapi;
 mod settings;
 mod up;
+mod vault;

@@ -125,6 +125,12 @@ fn words() -> Vec<Bad> {
         bad("SECRET_KEY", HUSH),
         bad("SECRET_KEY", "").beside(PRODUCTION),
         bad("SECRET_KEY", HUSH).beside(PRODUCTION),
+        bad("VAULT_KEY", HUSH),
+        bad("VAULT_KEY", format!("{HUSH},{HUSH},{HUSH},{HUSH}")),
+        bad(
+            "VAULT_PREVIOUS_KEYS",
+            format!("0123456789abcdef0123456789abcdef,{HUSH}"),
+        ),
         bad("STORAGE_URL", "ftp://x"),
         bad("STORAGE_URL", "file:///dev/null/objects"),
         bad("STORAGE_URL", "file:///proc"),

@@ -124,7 +124,7 @@ fn created(id: Uuid) -> SubmissionEvent {
             "It has been raining for a week here. ".repeat(4),
         )),
         content_ref: None,
-        description: Description::default(),
+        description: Personal::new(id, Description::default()),
     }
 }
 

@@ -1,13 +1,22 @@
-//! What all ways of erasing a person have in common, and the one from the shell.
+//! What all ways of erasing a person have in common, and what an operator does about one from the
+//! shell. What is refused there, or read, is recorded as it is over HTTP.
 
-use domain::{GlobalRole, User, user::UserCommand};
-use event_store::{Also, Context, Erase, Idempotency};
+use domain::{
+    Access, GlobalRole, User,
+    access::{AccessCommand, AccessEvent},
+    user::UserCommand,
+};
+use event_store::{Also, Context, DispatchError, Erase, Idempotency};
 use http_kit::ApiError;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{CommandApi, answer::Stop};
+use crate::{
+    CommandApi,
+    answer::{Stop, store_failed},
+    refusals::is_refusal,
+};
 
 /// The erasure holds; what others keep of it follows.
 #[derive(ToSchema)]
@@ -66,7 +75,53 @@ impl CommandApi {
     /// # Errors
     /// 404 when there is no such account, 409 for an active super admin, 5xx when the store fails.
     pub async fn erase_account(&self, user_id: Uuid) -> Result<bool, ApiError> {
-        self.erase(user_id).await.map_err(Stop::refusal)
+        let erased = self.erase(user_id).await.map_err(Stop::refusal);
+        if let Err(refusal) = &erased
+            && is_refusal(refusal.status())
+        {
+            let refused = AccessEvent::CommandRefused {
+                operation: "alta users erase".to_owned(),
+                status: refusal.status().as_u16(),
+                code: refusal.code().to_owned(),
+                resource_id: Some(user_id),
+                project_id: None,
+            };
+            self.record(refused, self.ids.next(), self.shell()).await;
+        }
+        erased
+    }
+
+    /// Records that an operator takes out everything that is held on a person. What cannot be recorded
+    /// is not to be taken out.
+    ///
+    /// # Errors
+    /// 5xx when the store fails.
+    pub async fn record_export(&self, user_id: Uuid) -> Result<(), ApiError> {
+        let read = AccessEvent::SensitiveRead {
+            operation: "alta users export".to_owned(),
+            resource_id: Some(user_id),
+            project_id: None,
+        };
+        let (command, context) = (AccessCommand::Record(read), self.shell());
+        let recorded = self
+            .store
+            .execute::<Access>(self.ids.next(), command, &context)
+            .await;
+        match recorded {
+            Ok(_) => Ok(()),
+            Err(DispatchError::Store(error)) => Err(store_failed(error)),
+            Err(error) => Err(ApiError::internal(&error)),
+        }
+    }
+
+    /// The shell: nobody who has an account here, and a request of its own.
+    fn shell(&self) -> Context {
+        let request_id = self.ids.next().to_string();
+        Context {
+            correlation_id: request_id.clone(),
+            request_id,
+            ..Context::default()
+        }
     }
 
     async fn erase(&self, user_id: Uuid) -> Result<bool, Stop> {
@@ -76,15 +131,9 @@ impl CommandApi {
             let words = "This is a super admin: another one must take that role away first.";
             return Err(ApiError::conflict("SUPER_ADMIN", words).into());
         }
-        let request_id = self.ids.next().to_string();
-        let context = Context {
-            correlation_id: request_id.clone(),
-            request_id,
-            ..Context::default()
-        };
         let (command, also) = (UserCommand::Erase, person(user_id, None));
         let erased = self
-            .carry_out::<User>(user_id, command, &context, also)
+            .carry_out::<User>(user_id, command, &self.shell(), also)
             .await?;
         Ok(!erased.events.is_empty())
     }

@@ -18,24 +18,19 @@ impl CommandApi {
         object: &str,
         size_bytes: u64,
     ) -> Result<Upload, Stop> {
-        let pool = self.store.pool();
-        sqlx::query!(
-            "INSERT INTO uploads (item_id, uri, begun_at) VALUES ($1, $2, $3)",
-            item_id,
-            self.storage.uri(object),
-            self.clock.now(),
-        )
-        .execute(pool)
-        .await?;
+        let uri = self.storage.uri(object);
+        let noted = self.store.note_object(item_id, &uri, self.clock.now());
+        noted.await?;
         let begun = self.storage.begin_upload(object, size_bytes).await;
         let upload = begun.map_err(|error| storage_failed(&error))?;
         if let Some(multipart_id) = upload.id() {
             sqlx::query!(
-                "UPDATE uploads SET multipart_id = $2 WHERE item_id = $1",
+                "UPDATE uploads SET multipart_id = $3 WHERE item_id = $1 AND uri = $2",
                 item_id,
+                uri,
                 multipart_id,
             )
-            .execute(pool)
+            .execute(self.store.pool())
             .await?;
         }
         Ok(upload)

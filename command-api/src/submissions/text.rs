@@ -5,9 +5,10 @@ use domain::{
     submission::{ContentRef, Text},
 };
 use http_kit::ApiError;
+use media::ContentRef as Kept;
 use uuid::Uuid;
 
-use crate::{CommandApi, checks::Checks};
+use crate::{CommandApi, answer::Stop, checks::Checks};
 
 /// The largest text that stands in an event, in bytes.
 const INLINE_BYTES: usize = 32 * 1024;
@@ -24,13 +25,18 @@ impl CommandApi {
         }
     }
 
-    /// Puts a text where it belongs. One that no event comes to speak of is kept under its own
-    /// digest and harms nobody.
-    pub(super) async fn text(&self, item_id: Uuid, content: String) -> Result<Text, ApiError> {
+    /// Puts a text where it belongs. One that no item comes to speak of is noted before, and swept.
+    ///
+    /// # Errors
+    /// 503 when the database or the store does not take it.
+    pub(super) async fn text(&self, item_id: Uuid, content: String) -> Result<Text, Stop> {
         if content.len() <= INLINE_BYTES {
             return Ok(Text::Inline(Personal::new(item_id, content)));
         }
-        let kept = self.storage.put_content(content.into()).await;
+        let uri = self.storage.uri(&Kept::of(item_id, content.as_bytes()).key);
+        let noted = self.store.note_object(item_id, &uri, self.clock.now());
+        noted.await?;
+        let kept = self.storage.put_content(item_id, content.into()).await;
         let kept = kept.map_err(|error| storage_failed(&error))?;
         Ok(Text::Stored(ContentRef {
             key: kept.key,

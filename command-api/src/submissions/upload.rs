@@ -1,8 +1,6 @@
 //! From a spool file to an item: looked into, stored, then recorded. Whatever goes wrong on the way,
 //! nothing is left behind; a client that goes away in the middle does not stop it.
 
-use std::time::Duration;
-
 use axum::{extract::Request, http::StatusCode};
 use domain::{
     Submission,
@@ -10,7 +8,7 @@ use domain::{
 };
 use event_store::{Also, Appended, Context};
 use http_kit::{ApiError, permissions::Action, request_id::carried};
-use media::{Limits, Probe};
+use media::{Limits, Probe, store::LONGEST_PUT};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,9 +26,6 @@ use crate::{
     checks::Checks,
     idempotency::{Bare, Fill, StoreKey, keep},
 };
-
-/// How long the object store may take for a file; much less than the sweep leaves an upload alone.
-const LONGEST_PUT: Duration = Duration::from_hours(1);
 
 /// A file with everything that is known of it, on its way to become an item.
 pub(super) struct Upload {

@@ -38,6 +38,7 @@ struct Document {
 impl Kind for Document {
     fn command(&self, upload: &Upload, run_id: Uuid) -> SubmissionCommand {
         SubmissionCommand::UploadDocument {
+            item_id: upload.item_id,
             project_id: upload.project_id,
             uploaded_by_id: upload.owner_id,
             original_filename: upload.filename.clone(),

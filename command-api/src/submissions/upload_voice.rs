@@ -32,6 +32,7 @@ struct VoiceSample;
 impl Kind for VoiceSample {
     fn command(&self, upload: &Upload, run_id: Uuid) -> SubmissionCommand {
         SubmissionCommand::UploadVoiceSample {
+            item_id: upload.item_id,
             project_id: upload.project_id,
             uploaded_by_id: upload.owner_id,
             original_filename: upload.filename.clone(),

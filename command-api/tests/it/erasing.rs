@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use command_api::Account;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::house::{House, PASSWORD};
@@ -178,4 +178,30 @@ async fn an_operator_erases_by_address_or_id_but_no_active_super_admin() {
     assert_eq!(gone.map_err(|error| error.status().as_u16()), Err(404));
     let refused = house.api.erase_account(root.id).await;
     assert_eq!(refused.map_err(|error| error.status().as_u16()), Err(409));
+}
+
+#[tokio::test]
+async fn what_an_operator_takes_out_or_is_refused_leaves_a_record() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    let person = house.person("amina@example.org").await;
+    let exported = house.api.record_export(person.id).await;
+    exported.expect("recorded");
+    assert!(house.api.erase_account(root.id).await.is_err());
+    assert!(house.api.erase_account(person.id).await.expect("erased"));
+    let records: Vec<Value> = sqlx::query_scalar(
+        "SELECT payload FROM events
+         WHERE aggregate_type = 'access' AND metadata ->> 'actor_user_id' IS NULL ORDER BY id",
+    )
+    .fetch_all(house.pool())
+    .await
+    .expect("the records");
+    let read = json!({"SensitiveRead": {
+        "operation": "alta users export", "resource_id": person.id, "project_id": null,
+    }});
+    let refused = json!({"CommandRefused": {
+        "operation": "alta users erase", "status": 409, "code": "SUPER_ADMIN",
+        "resource_id": root.id, "project_id": null,
+    }});
+    assert_eq!(records, [read, refused]);
 }

@@ -1,6 +1,8 @@
 //! What nobody needs any more.
 
 use bytes::Bytes;
+use domain::{Submission, submission::SubmissionCommand};
+use event_store::{Also, Context, Erase};
 use media::ObjectStorage;
 use runtime::config::limits::LimitsConfig;
 use time::Duration;
@@ -178,4 +180,48 @@ async fn one_process_sweeps_at_a_time_and_takes_unfinished_files_along() {
     let swept = tokio::spawn(async move { api.sweep().await });
     swept.await.expect("swept");
     assert!(!cut_off.exists() && !exists(house, &orphan).await);
+}
+
+/// As if a text or a result had been put for an item, and the process had died.
+async fn left_by_a_crash(house: &House, item: Uuid, text: &'static str) -> String {
+    let key = media::ContentRef::of(item, text.as_bytes()).key;
+    let (uri, now) = (house.storage.uri(&key), house.clock.now());
+    let noted = house.store.note_object(item, &uri, now).await;
+    noted.expect("noted");
+    let kept = house.storage.put_content(item, text.into()).await;
+    assert_eq!(kept.expect("kept").key, key);
+    key
+}
+
+#[tokio::test]
+async fn what_was_put_for_an_item_that_was_erased_meanwhile_is_swept() {
+    let team = Team::new().await;
+    let house = &team.house;
+    let (kept, erased, never) = (item(&team).await, item(&team).await, Uuid::from_u128(9));
+    let also = Also {
+        erase: Some(Erase::Item(erased)),
+        ..Also::default()
+    };
+    let (command, context) = (SubmissionCommand::Erase, Context::default());
+    let done = house
+        .store
+        .execute_with::<Submission>(erased, command, &context, also);
+    done.await.expect("erased");
+    let of_kept = left_by_a_crash(house, kept, "the same words").await;
+    let of_erased = left_by_a_crash(house, erased, "the same words").await;
+    let of_nobody = left_by_a_crash(house, never, "the same words").await;
+
+    house.api.sweep().await;
+    assert!(exists(house, &of_erased).await, "it may still be under way");
+    later(house);
+    // One is put again at this moment.
+    let late = left_by_a_crash(house, erased, "other words").await;
+    house.api.sweep().await;
+    assert!(exists(house, &of_kept).await && exists(house, &late).await);
+    assert!(!exists(house, &of_erased).await && !exists(house, &of_nobody).await);
+    assert_eq!(noted(house).await, [erased]);
+    later(house);
+    house.api.sweep().await;
+    assert!(exists(house, &of_kept).await && !exists(house, &late).await);
+    assert!(noted(house).await.is_empty());
 }

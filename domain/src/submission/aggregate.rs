@@ -49,7 +49,7 @@ pub struct Item {
     /// Whether it was erased with its owner.
     pub erased: bool,
     /// What was said about it.
-    pub description: Description,
+    pub description: Personal<Description>,
     /// Its title, if it is a raw text.
     pub title: Option<Personal<String>>,
     /// What runs or ran on it.
@@ -222,8 +222,8 @@ impl Item {
             Status::Rejected => Some(SubmissionEvent::SubmissionReopened {}),
             Status::PendingReview | Status::Approved => return Err(SubmissionError::NotADraft),
         };
-        let was = &self.description;
-        let description = Description {
+        let was = self.description.get().cloned().unwrap_or_default();
+        let now = Description {
             domain: edit.domain.unwrap_or_else(|| was.domain.clone()),
             language: edit.language.unwrap_or_else(|| was.language.clone()),
             tags: edit.tags.unwrap_or_else(|| was.tags.clone()),
@@ -234,11 +234,11 @@ impl Item {
         let title = edit
             .title
             .filter(|title| Some(title) != self.title.as_ref());
-        let changed = description != *was || title.is_some() || edit.content.is_some();
+        let changed = now != was || title.is_some() || edit.content.is_some();
         let edited = changed.then(|| {
             let (content, content_ref) = edit.content.map_or((None, None), Text::into_fields);
             SubmissionEvent::SubmissionEdited {
-                description,
+                description: Personal::new(self.description.subject(), now),
                 title,
                 content,
                 content_ref,
@@ -289,7 +289,9 @@ impl Item {
                 // Whatever runs has nothing left to settle.
                 self.processing = Processing::Settled;
                 self.title = None;
-                self.description = Description::default();
+                self.description = Personal::Erased {
+                    subject: self.description.subject(),
+                };
             }
             SubmissionEvent::AudioMeasured { .. } => self.measured = true,
             SubmissionEvent::ProcessingRequested { run_id, .. } => {

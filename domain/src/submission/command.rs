@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub enum SubmissionCommand {
     /// Record an uploaded document whose bytes are in the store.
     UploadDocument {
+        /// Its id: what is said about it is sealed under it.
+        item_id: ItemId,
         /// Where it belongs.
         project_id: ProjectId,
         /// Whose it is.
@@ -30,6 +32,8 @@ pub enum SubmissionCommand {
     },
     /// Record an uploaded recording whose bytes are in the store.
     UploadVoiceSample {
+        /// Its id: what is said about it is sealed under it.
+        item_id: ItemId,
         /// Where it belongs.
         project_id: ProjectId,
         /// Whose it is.

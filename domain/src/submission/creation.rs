@@ -14,6 +14,7 @@ pub(super) fn create(command: SubmissionCommand) -> Option<Vec<SubmissionEvent>>
     };
     match command {
         SubmissionCommand::UploadDocument {
+            item_id,
             project_id,
             uploaded_by_id,
             original_filename,
@@ -30,12 +31,13 @@ pub(super) fn create(command: SubmissionCommand) -> Option<Vec<SubmissionEvent>>
                 file,
                 pages,
                 is_raw,
-                description,
+                description: Personal::new(item_id, description),
             };
             let run = (!is_raw).then(|| queued(run_id, ProcessingKind::Ocr));
             Some(std::iter::once(uploaded).chain(run).collect())
         }
         SubmissionCommand::UploadVoiceSample {
+            item_id,
             project_id,
             uploaded_by_id,
             original_filename,
@@ -50,7 +52,7 @@ pub(super) fn create(command: SubmissionCommand) -> Option<Vec<SubmissionEvent>>
                 original_filename: Personal::new(uploaded_by_id, original_filename),
                 file,
                 duration_seconds,
-                description,
+                description: Personal::new(item_id, description),
             },
             queued(run_id, ProcessingKind::Transcription),
         ]),
@@ -69,7 +71,7 @@ pub(super) fn create(command: SubmissionCommand) -> Option<Vec<SubmissionEvent>>
                 title: Personal::new(item_id, title),
                 content,
                 content_ref,
-                description,
+                description: Personal::new(item_id, description),
             }])
         }
         _ => None,
@@ -124,7 +126,7 @@ const fn draft(
     item_type: ItemType,
     project_id: ProjectId,
     owner_id: UserId,
-    description: Description,
+    description: Personal<Description>,
     title: Option<Personal<String>>,
 ) -> Item {
     Item {

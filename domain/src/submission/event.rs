@@ -25,8 +25,8 @@ pub enum SubmissionEvent {
         pages: Option<u32>,
         /// Stored as it is, without text recognition.
         is_raw: bool,
-        /// What the uploader says about it.
-        description: Description,
+        /// What the uploader says about it; sealed under the item's own key.
+        description: Personal<Description>,
     },
     /// A recording was uploaded.
     VoiceSampleUploaded {
@@ -40,8 +40,8 @@ pub enum SubmissionEvent {
         file: StoredFile,
         /// How long it plays, in seconds, as decoded.
         duration_seconds: Option<f64>,
-        /// What the uploader says about it.
-        description: Description,
+        /// What the uploader says about it; sealed under the item's own key.
+        description: Personal<Description>,
     },
     /// A text was typed in.
     RawTextCreated {
@@ -55,13 +55,13 @@ pub enum SubmissionEvent {
         content: Option<Personal<String>>,
         /// Where the text is, when large.
         content_ref: Option<ContentRef>,
-        /// What its author says about it.
-        description: Description,
+        /// What its author says about it; sealed under the item's own key.
+        description: Personal<Description>,
     },
     /// Its owner changed it. The description stands here as it is now.
     SubmissionEdited {
-        /// The description after the change.
-        description: Description,
+        /// The description after the change; sealed under the item's own key.
+        description: Personal<Description>,
         /// The title after the change, when it changed (raw texts).
         title: Option<Personal<String>>,
         /// The text after the change, when it changed and is small.
@@ -240,6 +240,13 @@ impl DomainEvent for SubmissionEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".into()
+        match self {
+            Self::DocumentUploaded { .. }
+            | Self::VoiceSampleUploaded { .. }
+            | Self::RawTextCreated { .. }
+            | Self::SubmissionEdited { .. } => "2",
+            _ => "1",
+        }
+        .into()
     }
 }

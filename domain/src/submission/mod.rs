@@ -10,6 +10,7 @@ mod rounds;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod upcast;
 
 pub use aggregate::{Item, Processing, Status, Submission};
 pub use command::{Edit, ProcessingOutcome, RoundOutcome, SubmissionCommand};
@@ -18,3 +19,4 @@ pub use event::SubmissionEvent;
 pub use parts::{
     AudioQuality, AudioReport, ContentRef, Description, FreeJson, ProcessingKind, StoredFile, Text,
 };
+pub use upcast::upcasters;

@@ -49,6 +49,7 @@ fn file() -> StoredFile {
 
 fn upload_document(is_raw: bool) -> SubmissionCommand {
     SubmissionCommand::UploadDocument {
+        item_id: ITEM,
         project_id: PROJECT,
         uploaded_by_id: OWNER,
         original_filename: "scan.pdf".into(),
@@ -68,12 +69,13 @@ fn document_uploaded(is_raw: bool) -> SubmissionEvent {
         file: file(),
         pages: Some(2),
         is_raw,
-        description: Description::default(),
+        description: none_said(),
     }
 }
 
 fn upload_voice() -> SubmissionCommand {
     SubmissionCommand::UploadVoiceSample {
+        item_id: ITEM,
         project_id: PROJECT,
         uploaded_by_id: OWNER,
         original_filename: "call.mp3".into(),
@@ -91,7 +93,7 @@ fn voice_uploaded() -> SubmissionEvent {
         original_filename: Personal::new(OWNER, "call.mp3".into()),
         file: file(),
         duration_seconds: Some(1.5),
-        description: Description::default(),
+        description: none_said(),
     }
 }
 
@@ -133,8 +135,13 @@ fn text_created() -> SubmissionEvent {
         title: Personal::new(ITEM, "A poem".into()),
         content: Some(Personal::new(ITEM, "words".into())),
         content_ref: None,
-        description: Description::default(),
+        description: none_said(),
     }
+}
+
+/// Nothing is said about the item.
+fn none_said() -> Personal<Description> {
+    Personal::new(ITEM, Description::default())
 }
 
 const FIRST: SubmissionEvent = SubmissionEvent::SubmissionSubmitted { round: 1 };

@@ -29,7 +29,7 @@ fn created() -> SubmissionEvent {
         title: Personal::new(ITEM, "A poem".into()),
         content: None,
         content_ref: None,
-        description: Description::default(),
+        description: Personal::new(ITEM, Description::default()),
     }
 }
 

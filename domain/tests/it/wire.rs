@@ -1,9 +1,12 @@
 //! Every event shape ever stored still loads, and is written again as it was.
 
-use cqrs_es::DomainEvent;
+use cqrs_es::{DomainEvent, persist::SerializedEvent};
 use domain::{
-    access::AccessEvent, project_membership::ProjectEvent, review::ReviewEvent,
-    submission::SubmissionEvent, user::UserEvent,
+    access::AccessEvent,
+    project_membership::ProjectEvent,
+    review::ReviewEvent,
+    submission::{SubmissionEvent, upcasters},
+    user::UserEvent,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -112,7 +115,7 @@ fn check<E: DomainEvent + Serialize + DeserializeOwned>(aggregate: &str, listed:
     for (name, stored) in golden(aggregate) {
         let (event_type, version) = name.split_once(".v").expect("named Type.vN");
         let version = version.split('.').next().unwrap_or_default();
-        let event: E = serde_json::from_value(stored.clone())
+        let event: E = serde_json::from_value(lifted(event_type, version, stored.clone()))
             .unwrap_or_else(|why| panic!("{aggregate}/{name} no longer loads: {why}"));
         assert_eq!(event.event_type(), event_type, "{aggregate}/{name}");
         if event.event_version() == version {
@@ -128,6 +131,45 @@ fn check<E: DomainEvent + Serialize + DeserializeOwned>(aggregate: &str, listed:
     assert_eq!(files, newest, "a version has no file, or is none");
     let types: BTreeSet<String> = files.into_keys().collect();
     assert_eq!(types, set(listed), "a variant has no file");
+}
+
+/// A stored shape as it is read today, of item 3.
+fn lifted(event_type: &str, version: &str, stored: Value) -> Value {
+    let event = SerializedEvent::new(
+        "0190a000-0000-7000-8000-000000000003".to_owned(),
+        1,
+        "submission".to_owned(),
+        event_type.to_owned(),
+        version.to_owned(),
+        stored,
+        Value::Null,
+    );
+    upcasters()
+        .iter()
+        .fold(event, |event, upcaster| {
+            if upcaster.can_upcast(&event.event_type, &event.event_version) {
+                upcaster.upcast(event)
+            } else {
+                event
+            }
+        })
+        .payload
+}
+
+#[test]
+fn a_description_that_stood_in_clear_reads_as_the_items_own() {
+    let golden: BTreeMap<String, Value> = golden("submission").into_iter().collect();
+    let twice: Vec<_> = golden
+        .iter()
+        .filter_map(|(name, stored)| Some((name.strip_suffix(".v2")?, stored)))
+        .collect();
+    assert_eq!(twice.len(), 4);
+    for (event_type, present) in twice {
+        let old = golden[&format!("{event_type}.v1")].clone();
+        assert_ne!(&old, present);
+        assert_eq!(&lifted(event_type, "1", old), present, "{event_type}");
+        assert_eq!(&lifted(event_type, "2", present.clone()), present);
+    }
 }
 
 fn set(words: &[&str]) -> BTreeSet<String> {

@@ -180,7 +180,10 @@ pub fn raw_text(id: Uuid, owner: Uuid, text: &str) -> SubmissionCommand {
         created_by_id: owner,
         title: "A title".into(),
         content: Text::Inline(domain::Personal::new(id, text.into())),
-        description: Description::default(),
+        description: Description {
+            tags: vec!["old letters".into()],
+            ..Description::default()
+        },
     }
 }
 

@@ -9,5 +9,6 @@ mod numbering;
 mod proving;
 mod replaying;
 mod restoring;
+mod rotating;
 mod sealing;
 mod subscribing;

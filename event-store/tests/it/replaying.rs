@@ -293,7 +293,7 @@ async fn what_cannot_be_opened_ends_a_replay_with_an_error() {
     let log = Log::new(house.database.pool.clone(), stranger);
     let replayed: Vec<_> = log.replay(Filter::default()).collect().await;
     assert!(
-        matches!(replayed[..], [Err(StoreError::Vault(_))]),
+        matches!(replayed[..], [Err(StoreError::UnknownMasterKey(Some(_)))]),
         "{replayed:?}"
     );
     relay.stop().await;

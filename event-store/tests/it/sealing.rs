@@ -1,8 +1,8 @@
 //! Personal values: sealed at rest, bound to their place, gone with their key.
 
 use crate::house::{House, MASTER};
-use domain::{Submission, User};
-use event_store::{Log, Vault};
+use domain::{Submission, User, submission::SubmissionCommand};
+use event_store::{Also, Context, Erase, Log, StoreError, Vault, Wanted};
 use sqlx::Executor;
 
 #[tokio::test]
@@ -21,6 +21,7 @@ async fn nothing_personal_stands_in_clear_in_the_table() {
             "Amina",
             "a text of mine",
             "A title",
+            "old letters",
             "203.0.113.9",
             "curl",
         ] {
@@ -103,13 +104,17 @@ async fn another_master_key_opens_nothing() {
     assert_eq!(house.whole_log().await.len(), 1);
     let vault = Vault::new(house.database.pool.clone(), [8; 32]);
     let log = Log::new(house.database.pool.clone(), vault);
-    assert!(log.read(0, 10).await.is_err());
+    let refused = log.read(0, 10).await;
+    assert!(matches!(
+        refused,
+        Err(StoreError::UnknownMasterKey(Some(_)))
+    ));
     relay.stop().await;
 }
 
 #[tokio::test]
 async fn what_a_client_makes_up_is_never_taken_for_a_marker() {
-    use domain::submission::{Description, FreeJson, SubmissionCommand, Text};
+    use domain::submission::{Description, FreeJson, Text};
     let house = House::new().await;
     let owner = house.register("a@example.org").await;
     let id = house.ids.next();
@@ -142,6 +147,78 @@ async fn what_a_client_makes_up_is_never_taken_for_a_marker() {
         .aggregate;
     let kept = item
         .item()
-        .and_then(|item| item.description.extra_metadata.clone());
+        .and_then(|item| item.description.get()?.extra_metadata.clone());
     assert_eq!(kept.map(|free| free.json), Some(forged));
+}
+
+/// An upload as it was written before descriptions were sealed.
+async fn old_upload(house: &House, owner: uuid::Uuid) -> uuid::Uuid {
+    let id = house.ids.next();
+    let payload = serde_json::json!({"DocumentUploaded": {
+        "project_id": owner,
+        "uploaded_by_id": owner,
+        "original_filename": {"$erased": {"subject": owner}},
+        "file": {"key": "k", "uri": "local://k", "sha256": "00", "size_bytes": 1,
+                 "media_type": "application/pdf"},
+        "pages": null,
+        "is_raw": true,
+        "description": {"domain": "poetry", "language": null, "tags": ["amina's own"],
+                        "extra_metadata": null},
+    }});
+    sqlx::query(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version,
+                             payload, metadata)
+         VALUES ('submission', $1, 1, 'DocumentUploaded', '1', $2, $3)",
+    )
+    .bind(id.to_string())
+    .bind(payload)
+    .bind(
+        serde_json::json!({"event_id": house.ids.next(), "request_id": "r",
+                             "correlation_id": "r"}),
+    )
+    .execute(&house.database.pool)
+    .await
+    .expect("an old event");
+    id
+}
+
+#[tokio::test]
+async fn what_stood_in_clear_in_an_old_shape_reads_as_erased_once_its_item_is() {
+    let house = House::new().await;
+    let relay = house.relay().await;
+    let owner = house.register("amina@example.org").await;
+    let item = old_upload(&house, owner).await;
+    let tags = async || {
+        let loaded = house.store.load::<Submission>(item).await;
+        let item = loaded.expect("it loads").aggregate;
+        let item = item.item_even_deleted().expect("an item").clone();
+        item.description.get().map(|said| said.tags.clone())
+    };
+    assert_eq!(tags().await, Some(vec!["amina's own".to_owned()]));
+    let said = async || {
+        house.whole_log().await;
+        let wanted = Wanted {
+            event_types: &["DocumentUploaded"],
+            personal: &["description"],
+        };
+        let plain = house.log.plain(wanted, 0, 2).next().await;
+        let plain = plain.expect("read").expect("a stretch").events;
+        let log = house.log.read(1, 1).await.expect("the log");
+        let first = plain[0].decode::<Submission>().expect("its shape");
+        [format!("{log:?}"), format!("{first:?}")]
+    };
+    assert!(said().await.iter().all(|seen| seen.contains("amina's own")));
+
+    let erase = Also {
+        erase: Some(Erase::Item(item)),
+        ..Also::default()
+    };
+    let (command, context) = (SubmissionCommand::Erase, Context::default());
+    let erased = house
+        .store
+        .execute_with::<Submission>(item, command, &context, erase);
+    erased.await.expect("erased");
+    assert_eq!(tags().await, None);
+    assert!(!said().await.iter().any(|seen| seen.contains("amina's own")));
+    relay.stop().await;
 }

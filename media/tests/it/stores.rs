@@ -105,10 +105,14 @@ async fn small_objects(storage: &ObjectStorage, other: &ObjectStorage) {
         Err(StoreError::NotFound(_))
     ));
     let content = Bytes::from_static(b"the same");
-    let first = storage.put_content(content.clone()).await.expect("kept");
-    let second = storage.put_content(content).await.expect("kept");
+    let first = storage.put_content("item", content.clone()).await;
+    let second = storage.put_content("item", content).await;
+    let (first, second) = (first.expect("kept"), second.expect("kept"));
     assert_eq!(first, second);
     assert_eq!(listed(storage, "content").await, [(first.key, 8)]);
+    let removed = storage.remove_contents("item").await;
+    assert_eq!(removed.expect("removed"), 1);
+    assert_eq!(listed(storage, "content").await, []);
 }
 
 async fn large_objects(storage: &ObjectStorage) {

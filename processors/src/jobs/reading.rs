@@ -10,8 +10,10 @@ use domain::{
 };
 use event_store::EventStore;
 use media::{
-    ErrorCode, Limits, MediaType, ObjectStorage, store::StoreError as ObjectError, work::Work,
+    ContentRef as Kept, ErrorCode, Limits, MediaType, ObjectStorage, StoreError as ObjectError,
+    work::Work,
 };
+use runtime::clock::Clock;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
@@ -30,6 +32,7 @@ pub(crate) struct Reading {
     pub storage: ObjectStorage,
     pub limits: Limits,
     pub engines: Engines,
+    pub clock: Clock,
 }
 
 /// What an engine found.
@@ -61,7 +64,7 @@ impl Reading {
         }
         let file = facts.file.as_ref().ok_or_else(missing)?;
         let language = facts.submission.item_even_deleted();
-        let language = language.and_then(|item| item.description.language.as_deref());
+        let language = language.and_then(|item| item.description.get()?.language.as_deref());
         let measured = facts.submission.item_even_deleted();
         let measured = measured.is_none_or(|item| item.measured);
         let found = self
@@ -130,7 +133,7 @@ impl Reading {
         };
         let waveform = serde_json::to_vec(&waveform)
             .map_err(|error| away("the outline of the wave", &error))?;
-        let waveform = self.keep(waveform.into()).await?;
+        let waveform = self.keep(item_id, waveform.into()).await?;
         let command = SubmissionCommand::RecordAudio { report, waveform };
         let context = job.task.context(job.source_event_id);
         let recorded = self
@@ -169,14 +172,14 @@ impl Reading {
     ) -> Result<ProcessingOutcome, Failure> {
         let text = without_nul(found.text);
         let text = if text.len() > INLINE_BYTES {
-            Text::Stored(self.keep(text.into()).await?)
+            Text::Stored(self.keep(item_id, text.into()).await?)
         } else {
             Text::Inline(Personal::new(item_id, text))
         };
         let result = json_without_nul(found.result);
         let words = result.to_string();
         let (result, result_ref) = if words.len() > INLINE_BYTES {
-            (None, Some(self.keep(words.into()).await?))
+            (None, Some(self.keep(item_id, words.into()).await?))
         } else {
             (Some(Personal::new(item_id, result)), None)
         };
@@ -195,8 +198,14 @@ impl Reading {
         })
     }
 
-    async fn keep(&self, bytes: Bytes) -> Result<ContentRef, Failure> {
-        let kept = self.storage.put_content(bytes).await;
+    /// Noted first: the item may be erased before its stream speaks of it.
+    async fn keep(&self, item_id: Uuid, bytes: Bytes) -> Result<ContentRef, Failure> {
+        let uri = self.storage.uri(&Kept::of(item_id, &bytes).key);
+        let noted = self.store.note_object(item_id, &uri, self.clock.now());
+        noted
+            .await
+            .map_err(|error| away("the event store", &error))?;
+        let kept = self.storage.put_content(item_id, bytes).await;
         let kept = kept.map_err(|error| away("the object store", &error))?;
         Ok(ContentRef {
             key: kept.key,

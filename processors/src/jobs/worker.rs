@@ -68,6 +68,7 @@ impl Worker {
                 storage: settings.storage.clone(),
                 limits: settings.limits.clone(),
                 engines: settings.engines.clone(),
+                clock: settings.clock.clone(),
             },
             mailer: Arc::new(Mailer::new(settings)),
             heads: settings.heads.clone(),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const TEXT: &str = "a long text of which two people have a copy";
 
 impl House {
-    async fn erase(&self, person: Uuid) {
+    pub async fn erase(&self, person: Uuid) {
         let also = Also {
             erase: Some(Erase::Person(person)),
             ..Also::default()
@@ -26,7 +26,7 @@ impl House {
         erased.await.expect("an erasure");
     }
 
-    async fn as_owner(&self, id: Uuid, owner: Uuid, command: SubmissionCommand) {
+    pub async fn as_owner(&self, id: Uuid, owner: Uuid, command: SubmissionCommand) {
         let context = context(owner);
         let done = self.store.execute::<Submission>(id, command, &context);
         done.await.expect("an item command");
@@ -42,6 +42,7 @@ impl House {
         put.await.expect("stored");
         let key = file.key.clone();
         let command = SubmissionCommand::UploadDocument {
+            item_id,
             project_id: Uuid::nil(),
             uploaded_by_id: owner,
             original_filename: "mine.pdf".into(),
@@ -55,11 +56,29 @@ impl House {
         (item_id, key)
     }
 
-    /// A text in the store, under its digest.
+    /// A text in the store where items kept theirs together once, under its digest.
     async fn long_text_of(&self, owner: Uuid, text: &'static str) -> (Uuid, String) {
-        let put = self.storage.put_content(text.into());
-        let stored = put.await.expect("stored");
+        let mut stored = media::ContentRef::of("", text.as_bytes());
+        stored.key = format!("content/{}/{}", &stored.sha256[..2], stored.sha256);
+        let put = self.storage.put_bytes(text.into(), &stored.key);
+        put.await.expect("stored");
+        self.text_kept_at(owner, self.ids.next(), stored).await
+    }
+
+    /// A text in the store, in the place of its item.
+    async fn own_text_of(&self, owner: Uuid, text: &'static str) -> (Uuid, String) {
         let item_id = self.ids.next();
+        let put = self.storage.put_content(item_id, text.into());
+        let stored = put.await.expect("stored");
+        self.text_kept_at(owner, item_id, stored).await
+    }
+
+    async fn text_kept_at(
+        &self,
+        owner: Uuid,
+        item_id: Uuid,
+        stored: media::ContentRef,
+    ) -> (Uuid, String) {
         let content = domain::submission::ContentRef {
             key: stored.key.clone(),
             sha256: stored.sha256,
@@ -77,13 +96,13 @@ impl House {
         (item_id, stored.key)
     }
 
-    async fn is_erased(&self, item: Uuid) -> bool {
+    pub async fn is_erased(&self, item: Uuid) -> bool {
         let loaded = self.store.load::<Submission>(item).await.expect("loaded");
         let item = loaded.aggregate.item_even_deleted();
         item.expect("an item").erased
     }
 
-    async fn has(&self, key: &str) -> bool {
+    pub async fn has(&self, key: &str) -> bool {
         self.storage.exists(key).await.expect("asked")
     }
 
@@ -138,6 +157,30 @@ async fn drafts_go_with_their_objects_and_what_was_handed_in_stays() {
     };
     assert_eq!(readable(alone), None);
     assert_eq!(readable(theirs).as_deref(), Some("A title"));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_text_of_another_person_is_another_object_whenever_it_comes() {
+    let house = House::new().await;
+    let running = house.run(&[Part::Policies]);
+    let person = house.register("amina@example.org").await;
+    let other = house.register("badr@example.org").await;
+    let (mine, my_text) = house.own_text_of(person, TEXT).await;
+    // A text of hers that was refused: no event speaks of it.
+    let refused = house.storage.put_content(mine, "refused".into()).await;
+    let refused = refused.expect("stored").key;
+    // Theirs is in the store, and their item will be there in a moment.
+    let (item_id, bytes) = (house.ids.next(), TEXT.into());
+    let stored = house.storage.put_content(item_id, bytes).await;
+    let stored = stored.expect("stored");
+    house.erase(person).await;
+    house.caught_up("erasures").await;
+    let (theirs, their_text) = house.text_kept_at(other, item_id, stored).await;
+    assert!(house.is_erased(mine).await && !house.is_erased(theirs).await);
+    assert_ne!(my_text, their_text);
+    assert!(!house.has(&my_text).await && !house.has(&refused).await);
+    assert!(house.has(&their_text).await);
     running.stop().await;
 }
 

@@ -167,7 +167,8 @@ fn file(changes: Changes, name: Personal<String>, file: StoredFile) -> Changes {
         .set("media_type", file.media_type)
 }
 
-fn described(changes: Changes, description: Description) -> Changes {
+fn described(changes: Changes, description: Personal<Description>) -> Changes {
+    let description = description.into_value().unwrap_or_default();
     let tags = (!description.tags.is_empty()).then_some(description.tags);
     let extra = description.extra_metadata.map(|extra| extra.json);
     changes

@@ -27,7 +27,7 @@ pub struct History {
 
 impl Projector for History {
     const NAME: &'static str = "history";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["history", "history_values"];
 
     async fn apply(

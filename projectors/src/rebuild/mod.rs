@@ -9,8 +9,8 @@ mod copy;
 mod requests;
 mod verify;
 
-pub use requests::discard;
 pub(crate) use requests::when_asked;
+pub use requests::{discard, discard_outlived};
 pub use verify::{Difference, TableDrift, Verified, verify};
 
 use crate::{

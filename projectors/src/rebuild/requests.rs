@@ -1,5 +1,6 @@
 //! Rebuilds that were asked for: their rows are the request, the progress and what is left behind by a
-//! process that died. The service takes them up one after the other.
+//! process that died. The service takes them up one after the other, and throws away what stands still
+//! and holds words of somebody who was erased meanwhile.
 
 use super::{Attempt, NAMES, RebuildError, RebuildSettings, rebuild_named};
 use event_store::try_lead;
@@ -31,6 +32,11 @@ pub(crate) async fn when_asked(settings: RebuildSettings, shutdown: Cancellation
         let Some(open) = &mut connection else {
             continue;
         };
+        if let Err(error) = discard_outlived(open, &settings).await {
+            tracing::warn!(%error, "copies that stand still are not looked through: {error}");
+            connection = None;
+            continue;
+        }
         let Ok(names) = open_requests(open).await else {
             connection = None;
             continue;
@@ -64,6 +70,56 @@ async fn open_requests(connection: &mut PgConnection) -> Result<Vec<String>, sql
     .await
 }
 
+/// Throws away what was filled before somebody, or something, was erased, and stands still: an operator
+/// interrupted it, or it failed. Whoever goes on with it begins anew. Returns of which projections.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn discard_outlived(
+    connection: &mut PgConnection,
+    settings: &RebuildSettings,
+) -> Result<Vec<String>, RebuildError> {
+    let outlived = sqlx::query_scalar!(
+        "SELECT name FROM projection_rebuilds r
+         WHERE position > 0 AND (state = 'interrupted' OR (state = 'filling' AND error IS NOT NULL))
+           AND EXISTS (SELECT 1 FROM events e JOIN event_log l ON l.event_id = e.id
+                       WHERE e.event_type IN ('UserErased', 'SubmissionErased')
+                         AND l.position > r.position)
+         ORDER BY name"
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut discarded = vec![];
+    for name in outlived {
+        // Who fills it at this moment follows the erasure when it comes to it.
+        let Some(mut locked) = try_lead(&settings.connect, &place(&name)).await? else {
+            continue;
+        };
+        let mut tx = locked.begin().await?;
+        sqlx::query!("SELECT projection_discard($1)", name)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query!(
+            "UPDATE projection_rebuilds SET position = 0, seen = 0 WHERE name = $1",
+            name,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        tracing::info!(
+            projection = name,
+            "the copy of {name} that stood still is thrown away: it held what was erased since"
+        );
+        discarded.push(name);
+    }
+    Ok(discarded)
+}
+
+/// The schema of a copy, and the lock of who fills it.
+fn place(name: &str) -> String {
+    format!("rebuild_{name}")
+}
+
 /// Throws away a copy that nobody is to go on with. Whether there was one.
 ///
 /// # Errors
@@ -72,8 +128,7 @@ pub async fn discard(name: &str, settings: &RebuildSettings) -> Result<bool, Reb
     let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
         return Err(RebuildError::Unknown(name.to_owned()));
     };
-    let lock = format!("rebuild_{name}");
-    let Some(mut connection) = try_lead(&settings.connect, &lock).await? else {
+    let Some(mut connection) = try_lead(&settings.connect, &place(name)).await? else {
         return Err(RebuildError::UnderWay(name));
     };
     let mut tx = connection.begin().await?;

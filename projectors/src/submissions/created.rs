@@ -1,11 +1,10 @@
 //! The row of a new item, from its first event.
 
-use super::Seen;
+use super::{Seen, described::columns};
 use domain::{
     ItemType, Personal,
     submission::{ContentRef, Description, StoredFile, SubmissionEvent},
 };
-use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -23,7 +22,7 @@ pub(super) struct Created {
     pages: Option<u32>,
     duration_seconds: Option<f64>,
     is_raw: bool,
-    description: Description,
+    description: Option<Description>,
 }
 
 impl Created {
@@ -45,7 +44,7 @@ impl Created {
                 file: Some(file),
                 pages,
                 is_raw,
-                description,
+                description: description.into_value(),
                 ..Self::default()
             }),
             SubmissionEvent::VoiceSampleUploaded {
@@ -62,7 +61,7 @@ impl Created {
                 original_filename: original_filename.into_value(),
                 file: Some(file),
                 duration_seconds,
-                description,
+                description: description.into_value(),
                 ..Self::default()
             }),
             SubmissionEvent::RawTextCreated {
@@ -79,7 +78,7 @@ impl Created {
                 title: title.into_value(),
                 content: content.and_then(Personal::into_value),
                 content_ref,
-                description,
+                description: description.into_value(),
                 ..Self::default()
             }),
             _ => None,
@@ -88,6 +87,7 @@ impl Created {
 
     pub(super) async fn insert(self, tx: &mut PgConnection, seen: Seen) -> Result<(), sqlx::Error> {
         let file = self.file.as_ref();
+        let (domain, language, tags, extra_metadata) = columns(self.description);
         sqlx::query!(
             "INSERT INTO submissions (id, item_type, project_id, owner_id, status, version,
                  original_filename, title, content, content_key, object_key, gcs_uri, sha256,
@@ -113,10 +113,10 @@ impl Created {
             self.pages.and_then(|pages| i32::try_from(pages).ok()),
             self.duration_seconds,
             self.is_raw,
-            self.description.domain,
-            self.description.language,
-            json!(self.description.tags),
-            self.description.extra_metadata.map(|extra| extra.json),
+            domain,
+            language,
+            tags,
+            extra_metadata,
             seen.at,
         )
         .execute(tx)

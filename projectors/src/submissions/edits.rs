@@ -1,21 +1,21 @@
 //! What an item's owner does to its row besides handing it in.
 
-use super::Seen;
+use super::{Seen, described::columns};
 use domain::{
     Personal,
     submission::{ContentRef, Description},
 };
-use serde_json::json;
 use sqlx::PgConnection;
 
 pub(super) async fn edited(
     tx: &mut PgConnection,
     seen: Seen,
-    description: Description,
+    description: Personal<Description>,
     title: Option<Personal<String>>,
     content: Option<Personal<String>>,
     content_ref: Option<ContentRef>,
 ) -> Result<(), sqlx::Error> {
+    let (domain, language, tags, extra_metadata) = columns(description.into_value());
     let new_content = content.is_some() || content_ref.is_some();
     sqlx::query!(
         "UPDATE submissions SET domain = $2, language = $3, tags = $4, extra_metadata = $5,
@@ -25,10 +25,10 @@ pub(super) async fn edited(
              version = $11, updated_at = $12
          WHERE id = $1 AND version < $11",
         seen.id,
-        description.domain,
-        description.language,
-        json!(description.tags),
-        description.extra_metadata.map(|extra| extra.json),
+        domain,
+        language,
+        tags,
+        extra_metadata,
         title.is_some(),
         title.and_then(Personal::into_value),
         new_content,

@@ -2,6 +2,7 @@
 //! policy adds to the item's own stream later.
 
 mod created;
+mod described;
 mod edits;
 mod erased;
 mod processing;

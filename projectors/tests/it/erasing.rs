@@ -7,7 +7,8 @@ use domain::{
     project_membership::ProjectCommand,
     review::{Decision, Pending, ReviewCommand, Verdict},
     submission::{
-        Description, ProcessingOutcome, RoundOutcome, StoredFile, SubmissionCommand, Text,
+        Description, Edit, FreeJson, ProcessingOutcome, RoundOutcome, StoredFile,
+        SubmissionCommand, Text,
     },
     user::UserCommand,
 };
@@ -15,13 +16,15 @@ use event_store::{
     Also, Context, Erase, EventStore, Log, RecordedEvent, StoreSettings, Vault, notify::Heads,
     relay,
 };
-use projectors::rebuild::{Attempt, NAMES, RebuildSettings, rebuild_named, verify_named};
+use projectors::rebuild::{
+    Attempt, NAMES, Outcome, RebuildSettings, discard_outlived, rebuild_named, verify_named,
+};
 use projectors::{
     Access, Analytics, History, Projector, ReviewQueue, Search, Submissions, catch_up, checkpoint,
 };
 use runtime::ids::Ids;
 use serde_json::Value;
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::time::Duration;
 use test_kit::{TestDatabase, TestNats};
 use time::OffsetDateTime;
@@ -50,6 +53,18 @@ const TABLES: [&str; 15] = [
 const MARK: &str = "zaynab";
 /// From where the person came.
 const PLACE: &str = "203.0.113.77";
+
+/// What somebody says about an item, in each of the ways in which they can.
+fn said(words: &str) -> Description {
+    Description {
+        domain: Some(words.into()),
+        language: Some("en".into()),
+        tags: vec![words.into(), format!("{words} again")],
+        extra_metadata: Some(FreeJson {
+            json: serde_json::json!({ words: { "deeper": [words] } }),
+        }),
+    }
+}
 
 /// Deeds that follow from a number, so that a failure can be looked at again.
 struct Dice(u64);
@@ -249,9 +264,10 @@ impl World {
             size_bytes: 7,
             media_type: "application/pdf".into(),
         };
-        let (project_id, description) = (self.project, Description::default());
+        let (project_id, description) = (self.project, said("others"));
         let command = match kind {
             ItemType::Document => SubmissionCommand::UploadDocument {
+                item_id: id,
                 project_id,
                 uploaded_by_id: owner,
                 original_filename: name,
@@ -262,6 +278,7 @@ impl World {
                 run_id,
             },
             ItemType::VoiceSample => SubmissionCommand::UploadVoiceSample {
+                item_id: id,
                 project_id,
                 uploaded_by_id: owner,
                 original_filename: name,
@@ -301,9 +318,14 @@ impl World {
             created_by_id: owner,
             title: "zaynab's diary".into(),
             content: Text::Inline(Personal::new(id, "zaynab met badr".into())),
-            description: Description::default(),
+            description: said("zaynab's letters"),
         };
         self.item(id, owner, command).await;
+        let again = Edit {
+            tags: Some(vec!["zaynab's rain".into()]),
+            ..Edit::default()
+        };
+        self.item(id, owner, SubmissionCommand::Edit(again)).await;
         id
     }
 
@@ -390,7 +412,7 @@ impl World {
         let follow = self.store.execute::<Submission>(id, outcome, &context);
         follow.await.expect("the item follows");
         if decision == Decision::Reject {
-            let edit = SubmissionCommand::Edit(domain::submission::Edit::default());
+            let edit = SubmissionCommand::Edit(Edit::default());
             self.item(id, owner, edit).await;
         }
         self.items[index].open = false;
@@ -569,6 +591,84 @@ async fn erased_story(seed: u64) {
         .iter()
         .any(|(table, row)| table == "public.review_rounds" && row.contains("others said"));
     assert!(kept, "what others said to each other stays");
+}
+
+/// Fills a copy and interrupts it before it takes the live one's place, which somebody reads.
+pub async fn left_half_done(pool: &PgPool, name: &str, table: &str, settings: &RebuildSettings) {
+    let mut reading = pool.begin().await.expect("a transaction");
+    sqlx::query(&format!("SELECT count(*) FROM {table}"))
+        .execute(&mut *reading)
+        .await
+        .expect("read");
+    let attempt = Attempt {
+        by_operator: true,
+        ..Attempt::of_service(CancellationToken::new())
+    };
+    let mut progress = attempt.progress.subscribe();
+    let filled = async {
+        let filled = progress.wait_for(|at| at.target > 0 && at.position == at.target);
+        filled.await.expect("it is filled");
+        attempt.shutdown.cancel();
+    };
+    let (outcome, ()) = tokio::join!(rebuild_named(name, settings, &attempt), filled);
+    assert!(
+        matches!(outcome, Ok(Outcome::Interrupted(_))),
+        "{name}: {outcome:?}"
+    );
+}
+
+async fn copies(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'rebuild%' ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the copies")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_stands_still_is_thrown_away_once_it_holds_what_was_erased() {
+    let mut world = World::new(4).await;
+    world.new_item().await;
+    let diary = world.diary().await;
+    let before = world.events_after(0).await;
+    world.apply(&before, 7).await;
+    let (pool, settings) = (world.database.pool.clone(), world.rebuild_settings().await);
+    left_half_done(&pool, Submissions::NAME, "submissions", &settings).await;
+    let connect = settings.connect.clone();
+    let mut connection = PgConnection::connect_with(&connect)
+        .await
+        .expect("connected");
+    let discarded = discard_outlived(&mut connection, &settings).await;
+    assert_eq!(
+        discarded.expect("looked through"),
+        [""; 0],
+        "nobody is erased"
+    );
+
+    world.erase(diary).await;
+    let after = world.events_after(before.len() as i64).await;
+    world.apply(&after, 3).await;
+    left_half_done(&pool, History::NAME, "history", &settings).await;
+    assert_eq!(
+        copies(&pool).await,
+        ["rebuild_history", "rebuild_submissions"]
+    );
+    assert!(
+        !where_named(&pool).await.is_empty(),
+        "the copy holds her words"
+    );
+    let discarded = discard_outlived(&mut connection, &settings).await;
+    assert_eq!(discarded.expect("looked through"), ["submissions"]);
+    assert_eq!(
+        copies(&pool).await,
+        ["rebuild_history"],
+        "which saw the erasure"
+    );
+    assert_eq!(where_named(&pool).await, []);
+    let attempt = Attempt::of_service(CancellationToken::new());
+    let rebuilt = rebuild_named(Submissions::NAME, &settings, &attempt).await;
+    assert!(matches!(rebuilt, Ok(Outcome::Swapped(_))), "{rebuilt:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

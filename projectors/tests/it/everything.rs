@@ -1,14 +1,14 @@
 //! A story in which every event of every aggregate happens but erasures, which `erasing` tells.
 
 use crate::story::{
-    BEGIN, DOCUMENT, OWNER, REVIEWER, RUN, Story, TEXT, VOICE, decided, document, joined, opened,
-    project_created, raw_text, recording, registered, requested, succeeded,
+    BEGIN, DOCUMENT, OWNER, REVIEWER, RUN, Story, TEXT, VOICE, decided, document, joined,
+    nothing_said, opened, project_created, raw_text, recording, registered, requested, succeeded,
 };
 use domain::{
     GlobalRole, Personal, ProjectRole,
     project_membership::ProjectEvent,
     review::{Decision, ReviewEvent},
-    submission::{Description, ProcessingKind, SubmissionEvent},
+    submission::{ProcessingKind, SubmissionEvent},
     user::UserEvent,
 };
 use uuid::Uuid;
@@ -127,7 +127,7 @@ fn items(story: &mut Story) {
         .item(
             DOCUMENT,
             SubmissionEvent::SubmissionEdited {
-                description: Description::default(),
+                description: nothing_said(DOCUMENT),
                 title: None,
                 content: None,
                 content_ref: None,
@@ -185,7 +185,7 @@ fn items(story: &mut Story) {
         .item(
             TEXT,
             SubmissionEvent::SubmissionEdited {
-                description: Description::default(),
+                description: nothing_said(TEXT),
                 title: Some(Personal::new(TEXT, "Another title".into())),
                 content: Some(Personal::new(TEXT, "Other words".into())),
                 content_ref: None,

@@ -3,7 +3,7 @@
 use crate::everything::everything;
 use crate::story::{
     BEGIN, DOCUMENT, OWNER, PROJECT, REVIEWER, Story, TEXT, assert_has, decided, document, history,
-    opened, raw_text, registered, rows, succeeded,
+    opened, raw_text, registered, rows, said, succeeded,
 };
 use domain::{
     Personal,
@@ -48,10 +48,13 @@ async fn old_and_new_values_stand_side_by_side_and_only_where_they_differ() {
         .item(
             TEXT,
             SubmissionEvent::SubmissionEdited {
-                description: Description {
-                    tags: vec!["new".into()],
-                    ..Description::default()
-                },
+                description: said(
+                    TEXT,
+                    Description {
+                        tags: vec!["new".into()],
+                        ..Description::default()
+                    },
+                ),
                 title: Some(Personal::new(TEXT, "Another title".into())),
                 content: None,
                 content_ref: None,

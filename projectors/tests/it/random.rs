@@ -1,12 +1,12 @@
 //! Stories that nobody thought of: items, reviews and erasures in any order, also in orders that no rules
 //! allow, because a read model must come to the same rows whatever the log says.
 
-use crate::story::{DOCUMENT, Story, document, opened, raw_text, recording};
+use crate::story::{DOCUMENT, Story, document, nothing_said, opened, raw_text, recording};
 use domain::{
     Personal,
     personal::between,
     review::{Decision, ReviewEvent},
-    submission::{Description, SubmissionEvent},
+    submission::SubmissionEvent,
     user::UserEvent,
 };
 use event_store::RecordedEvent;
@@ -160,7 +160,7 @@ impl Random {
     fn change(&mut self, item: &Item, round: u32) -> SubmissionEvent {
         match self.below(24) {
             0..4 => SubmissionEvent::SubmissionEdited {
-                description: Description::default(),
+                description: nothing_said(item.id),
                 title: Some(Personal::new(
                     item.id,
                     format!("Title {} \t\\ é", self.below(100)),

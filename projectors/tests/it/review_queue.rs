@@ -1,13 +1,13 @@
 //! What waits, and what was said and decided.
 
 use crate::story::{
-    BEGIN, DOCUMENT, OWNER, PROJECT, REVIEWER, Story, TEXT, assert_has, decided, document, opened,
-    raw_text, row, rows,
+    BEGIN, DOCUMENT, OWNER, PROJECT, REVIEWER, Story, TEXT, assert_has, decided, document,
+    nothing_said, opened, raw_text, row, rows,
 };
 use domain::{
     Personal,
     review::{Decision, ReviewEvent},
-    submission::{Description, SubmissionEvent},
+    submission::SubmissionEvent,
 };
 use projectors::ReviewQueue;
 use serde_json::json;
@@ -109,7 +109,7 @@ async fn a_comment_is_kept_and_a_new_title_shows() {
         .item(
             TEXT,
             SubmissionEvent::SubmissionEdited {
-                description: Description::default(),
+                description: nothing_said(TEXT),
                 title: Some(Personal::new(TEXT, "Another title".into())),
                 content: None,
                 content_ref: None,

@@ -7,9 +7,9 @@ use domain::{
     user::UserCommand,
 };
 use event_store::{
-    Context, EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay,
+    Also, Context, Erase, EventStore, Log, StoreSettings, Subscription, Vault, notify::Heads, relay,
 };
-use projectors::{Search, Settings};
+use projectors::{Search, Settings, rebuild::RebuildSettings};
 use runtime::ids::Ids;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use std::{os::unix::fs::symlink, sync::Arc, time::Duration};
@@ -366,4 +366,36 @@ async fn while_the_object_store_fails_only_search_stands_still() {
         .expect("a count");
     assert_eq!(found, 1);
     drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_an_operator_left_behind_goes_when_somebody_is_erased() {
+    let house = House::new().await;
+    let _running = house.projectors();
+    let person = house.register("amina@example.org").await;
+    house.settled().await;
+    let pool = &house.database.pool;
+    let connect: PgConnectOptions = house.database.url.parse().expect("a URL");
+    let settings = RebuildSettings {
+        connect: connect.options([("role", "alta_projectors")]),
+        log: house.log.clone(),
+        storage: house.storage.clone(),
+    };
+    crate::erasing::left_half_done(pool, "access", "users", &settings).await;
+    let left = async || {
+        let copy = "SELECT to_regclass('rebuild_access.users') IS NOT NULL";
+        let left = sqlx::query_scalar::<_, bool>(copy).fetch_one(pool).await;
+        left.expect("asked")
+    };
+    assert!(left().await);
+    let also = Also {
+        erase: Some(Erase::Person(person)),
+        ..Also::default()
+    };
+    let (command, context) = (UserCommand::Erase, Context::default());
+    let erased = house
+        .store
+        .execute_with::<User>(person, command, &context, also);
+    erased.await.expect("erased");
+    until("the copy is gone", async || !left().await).await;
 }

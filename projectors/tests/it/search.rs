@@ -1,13 +1,13 @@
 //! Words: what is found, from where the words come, and when they are gone.
 
 use crate::story::{
-    DOCUMENT, OWNER, REVIEWER, RUN, Story, TEXT, assert_has, decided, document, opened, raw_text,
-    requested, row, rows, succeeded,
+    DOCUMENT, OWNER, REVIEWER, RUN, Story, TEXT, assert_has, decided, document, nothing_said,
+    opened, raw_text, requested, row, rows, succeeded,
 };
 use domain::{
     Personal,
     review::{Decision, ReviewEvent},
-    submission::{ContentRef, Description, ProcessingKind, SubmissionEvent},
+    submission::{ContentRef, ProcessingKind, SubmissionEvent},
 };
 use media::{ObjectStorage, words};
 use projectors::{ProjectionError, Search, catch_up, checkpoint};
@@ -37,7 +37,7 @@ const NOTHING: [Uuid; 0] = [];
 fn edited(title: Option<&str>, content: Option<&str>) -> SubmissionEvent {
     let personal = |text: &str| Personal::new(TEXT, text.to_owned());
     SubmissionEvent::SubmissionEdited {
-        description: Description::default(),
+        description: nothing_said(TEXT),
         title: title.map(personal),
         content: content.map(personal),
         content_ref: None,
@@ -46,7 +46,7 @@ fn edited(title: Option<&str>, content: Option<&str>) -> SubmissionEvent {
 
 fn stored(key: &str) -> SubmissionEvent {
     SubmissionEvent::SubmissionEdited {
-        description: Description::default(),
+        description: nothing_said(TEXT),
         title: None,
         content: None,
         content_ref: Some(ContentRef {
@@ -124,7 +124,7 @@ async fn erased_words_are_not_there() {
         title: Personal::Erased { subject: TEXT },
         content: Some(Personal::Erased { subject: TEXT }),
         content_ref: None,
-        description: Description::default(),
+        description: nothing_said(TEXT),
     };
     let pool = Story::default()
         .item(TEXT, erased)
@@ -207,7 +207,11 @@ async fn an_item_is_marked_with_where_and_when_it_stands() {
 async fn the_words_of_a_long_text_come_from_the_store() {
     let (search, _directory) = search();
     let long = format!("{} وفي النهايةِ خاتمة", "rain ".repeat(100_000));
-    let kept = search.storage.put_content(long.into()).await.expect("kept");
+    let kept = search
+        .storage
+        .put_content(TEXT, long.into())
+        .await
+        .expect("kept");
     let mut story = Story::default();
     story.item(TEXT, raw_text()).item(TEXT, stored(&kept.key));
     let pool = story.shown_by(search).await;
@@ -220,7 +224,7 @@ async fn a_text_that_is_gone_or_no_text_has_no_words_and_holds_nobody_up() {
     let (search, _directory) = search();
     let kept = search
         .storage
-        .put_content(vec![0xff; 5_000].into())
+        .put_content(TEXT, vec![0xff; 5_000].into())
         .await
         .expect("kept");
     for key in ["content/no/such", "../escape", kept.key.as_str()] {
@@ -245,7 +249,7 @@ async fn a_text_as_long_and_as_strange_as_can_be_is_indexed() {
         .concat();
     let kept = search
         .storage
-        .put_content(strange.into())
+        .put_content(TEXT, strange.into())
         .await
         .expect("kept");
     let mut story = Story::default();

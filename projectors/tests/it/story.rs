@@ -209,6 +209,16 @@ pub fn joined(user_id: Uuid, role: ProjectRole) -> ProjectEvent {
     }
 }
 
+/// What is said about an item.
+pub fn said(id: Uuid, description: Description) -> Personal<Description> {
+    Personal::new(id, description)
+}
+
+/// That nothing is said about it.
+pub fn nothing_said(id: Uuid) -> Personal<Description> {
+    said(id, Description::default())
+}
+
 pub fn description() -> Description {
     Description {
         domain: Some("letters".into()),
@@ -238,7 +248,7 @@ pub fn document() -> SubmissionEvent {
         file: file("c1", "application/pdf"),
         pages: Some(2),
         is_raw: false,
-        description: description(),
+        description: said(DOCUMENT, description()),
     }
 }
 
@@ -249,7 +259,7 @@ pub fn recording() -> SubmissionEvent {
         original_filename: Personal::new(OWNER, "talk.wav".into()),
         file: file("c2", "audio/wav"),
         duration_seconds: Some(3.25),
-        description: Description::default(),
+        description: nothing_said(VOICE),
     }
 }
 
@@ -260,7 +270,7 @@ pub fn raw_text() -> SubmissionEvent {
         title: Personal::new(TEXT, "A title".into()),
         content: Some(Personal::new(TEXT, "Some words".into())),
         content_ref: None,
-        description: Description::default(),
+        description: nothing_said(TEXT),
     }
 }
 

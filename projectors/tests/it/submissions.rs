@@ -2,7 +2,7 @@
 
 use crate::story::{
     DOCUMENT, OWNER, PROJECT, REVIEWER, RUN, Story, TEXT, VOICE, assert_has, decided, document,
-    opened, raw_text, recording, requested, row, succeeded,
+    opened, raw_text, recording, requested, row, said, succeeded,
 };
 use domain::{
     Personal,
@@ -47,10 +47,13 @@ async fn a_recording_and_a_raw_text_have_what_is_their_own() {
 #[tokio::test]
 async fn an_edit_changes_what_it_names_and_leaves_the_rest() {
     let edited = |title: Option<&str>, content_ref| SubmissionEvent::SubmissionEdited {
-        description: Description {
-            domain: Some("poems".into()),
-            ..Description::default()
-        },
+        description: said(
+            TEXT,
+            Description {
+                domain: Some("poems".into()),
+                ..Description::default()
+            },
+        ),
         title: title.map(|title| Personal::new(TEXT, title.into())),
         content: None,
         content_ref,

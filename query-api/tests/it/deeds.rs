@@ -145,6 +145,7 @@ impl House {
     pub async fn document(&self, who: &Person, project_id: Uuid, name: &str, bytes: &[u8]) -> Uuid {
         let id = self.ids.next();
         let command = SubmissionCommand::UploadDocument {
+            item_id: id,
             project_id,
             uploaded_by_id: who.id,
             original_filename: name.to_owned(),
@@ -161,6 +162,7 @@ impl House {
     pub async fn voice(&self, who: &Person, project_id: Uuid, seconds: f64) -> Uuid {
         let id = self.ids.next();
         let command = SubmissionCommand::UploadVoiceSample {
+            item_id: id,
             project_id,
             uploaded_by_id: who.id,
             original_filename: "talk.wav".to_owned(),
@@ -201,7 +203,7 @@ impl House {
     pub async fn processed(&self, who: &Person, id: Uuid, text: &str, result: Value) {
         let stored = self
             .storage
-            .put_content(text.to_owned().into())
+            .put_content(id, text.to_owned().into())
             .await
             .expect("stored");
         let outcome = ProcessingOutcome::Succeeded {

@@ -133,7 +133,7 @@ async fn a_long_content_comes_from_the_store() {
     let long = "rain ".repeat(20_000);
     let stored = house
         .storage
-        .put_content(long.clone().into())
+        .put_content(id, long.clone().into())
         .await
         .expect("stored");
     let edit = Edit {

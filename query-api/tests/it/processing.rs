@@ -181,7 +181,7 @@ async fn a_measured_recording_shows_what_it_is_like_and_the_outline_of_its_wave(
     let data: Vec<i16> = (0..1_000).flat_map(|point| [-point, point]).collect();
     let wave = json!({"version": 2, "channels": 1, "sample_rate": 16_000, "samples_per_pixel": 64,
         "bits": 16, "length": 1_000, "data": data});
-    let kept = house.storage.put_content(wave.to_string().into()).await;
+    let kept = house.storage.put_content(id, wave.to_string().into()).await;
     let kept = kept.expect("stored");
     let report = AudioReport {
         duration_seconds: 4.0,

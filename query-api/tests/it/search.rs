@@ -243,7 +243,7 @@ async fn a_long_text_is_found_and_while_the_store_is_away_only_searching_waits()
     let long = format!("{} والخاتمةُ أخيرًا", "rain and wind ".repeat(30_000));
     let kept = house
         .storage
-        .put_content(long.clone().into())
+        .put_content(id, long.clone().into())
         .await
         .expect("stored");
     // The object is there, but the store cannot say so: a file stands where its directory was.

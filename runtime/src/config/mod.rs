@@ -46,7 +46,7 @@ pub struct Config {
     pub nats: nats::NatsConfig,
     /// Where files are kept.
     pub storage: storage::StorageConfig,
-    /// The service's key.
+    /// The service's keys.
     pub secrets: secrets::SecretsConfig,
     /// How mails are sent.
     pub mail: mail::MailConfig,
@@ -180,6 +180,8 @@ mod tests {
         let nats = format!("nats://{secret}@h");
         let vars = [
             ("SECRET_KEY", secret),
+            ("VAULT_KEY", secret),
+            ("VAULT_PREVIOUS_KEYS", secret),
             ("DATABASE_URL", url.as_str()),
             ("NATS_URL", nats.as_str()),
             ("SMTP_PASSWORD", secret),

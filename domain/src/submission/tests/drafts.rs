@@ -29,7 +29,7 @@ fn a_small_text_stands_in_the_event_and_a_large_one_is_referred_to() {
         title: Personal::new(ITEM, "A poem".into()),
         content: None,
         content_ref: Some(large()),
-        description: Description::default(),
+        description: none_said(),
     };
     assert_eq!(stored, Ok(vec![created]));
 }

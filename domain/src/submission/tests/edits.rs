@@ -4,7 +4,7 @@ use super::*;
 
 fn edited(description: Description) -> SubmissionEvent {
     SubmissionEvent::SubmissionEdited {
-        description,
+        description: Personal::new(ITEM, description),
         title: None,
         content: None,
         content_ref: None,
@@ -74,7 +74,7 @@ fn title_and_text_of_a_raw_text_change_and_the_new_title_is_remembered() {
         ..Edit::default()
     });
     let event = SubmissionEvent::SubmissionEdited {
-        description: Description::default(),
+        description: none_said(),
         title: title(),
         content: Some(Personal::new(ITEM, "better words".into())),
         content_ref: None,
@@ -95,7 +95,7 @@ fn a_large_new_text_is_referred_to() {
         ..Edit::default()
     });
     let event = SubmissionEvent::SubmissionEdited {
-        description: Description::default(),
+        description: none_said(),
         title: None,
         content: None,
         content_ref: Some(large()),

@@ -32,10 +32,13 @@ fn edit() -> SubmissionCommand {
 
 fn edited() -> SubmissionEvent {
     SubmissionEvent::SubmissionEdited {
-        description: Description {
-            domain: Some("law".into()),
-            ..Description::default()
-        },
+        description: Personal::new(
+            ITEM,
+            Description {
+                domain: Some("law".into()),
+                ..Description::default()
+            },
+        ),
         title: None,
         content: None,
         content_ref: None,

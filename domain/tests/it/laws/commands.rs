@@ -215,6 +215,7 @@ fn run_outcome() -> impl Strategy<Value = ProcessingOutcome> {
 fn creation() -> impl Strategy<Value = SubmissionCommand> {
     let document =
         (any::<bool>(), id()).prop_map(|(is_raw, run_id)| SubmissionCommand::UploadDocument {
+            item_id: ITEM,
             project_id: PROJECT,
             uploaded_by_id: USER,
             original_filename: "a.png".into(),

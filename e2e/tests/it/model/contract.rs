@@ -379,10 +379,9 @@ impl Model {
         let draft = self.items[index].status == Status::Draft;
         match self.asks(by, index)? {
             (Role::Admin | Role::Contributor, true) => Ok(()),
-            (Role::Reviewer, true) | (Role::Admin, false) => Err(FORBIDDEN),
             (Role::Contributor, false) => Err(NO_ITEM),
             (Role::Reviewer, false) if draft => Err(NO_ITEM),
-            (Role::Reviewer, false) => Err(FORBIDDEN),
+            (Role::Reviewer, _) | (Role::Admin, false) => Err(FORBIDDEN),
         }
     }
 

@@ -3,6 +3,7 @@
 mod fake;
 mod google;
 mod killed;
+mod late;
 mod openai;
 mod trouble;
 mod working;

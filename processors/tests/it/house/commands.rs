@@ -139,6 +139,7 @@ impl House {
     pub async fn upload_stored(&self, project_id: Uuid, file: StoredFile) -> (Uuid, Uuid) {
         let (item_id, run_id) = (self.ids.next(), self.ids.next());
         let command = SubmissionCommand::UploadDocument {
+            item_id,
             project_id,
             uploaded_by_id: Uuid::from_u128(1),
             original_filename: "../../etc/passwd.pdf".into(),
@@ -160,6 +161,7 @@ impl House {
     ) -> (Uuid, Uuid) {
         let (item_id, run_id) = (self.ids.next(), self.ids.next());
         let command = SubmissionCommand::UploadVoiceSample {
+            item_id,
             project_id: Uuid::nil(),
             uploaded_by_id: Uuid::from_u128(1),
             original_filename: "call".into(),
@@ -175,7 +177,7 @@ impl House {
         (item_id, run_id)
     }
 
-    async fn stored(&self, mime: &str, bytes: Vec<u8>) -> StoredFile {
+    pub async fn stored(&self, mime: &str, bytes: Vec<u8>) -> StoredFile {
         let kind = MediaType::from_mime(mime).expect("an accepted type");
         let key = format!("uploads/{}.{}", self.ids.next(), kind.extension());
         let size_bytes = bytes.len() as u64;
