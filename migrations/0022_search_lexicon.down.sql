@@ -1,3 +1,7 @@
+-- In the order in which projectors lock: the checkpoint, then the tables. A copy that is being filled has
+-- marks too.
+SELECT version FROM projection_checkpoints WHERE name = 'search' FOR UPDATE;
+SELECT projection_discard('search');
 DELETE FROM projection_tables WHERE table_name = 'search_lexicon';
 DROP TABLE search_lexicon;
 ALTER TABLE search DROP COLUMN words;

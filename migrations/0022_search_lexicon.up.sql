@@ -1,3 +1,6 @@
+-- In the order in which projectors lock: the checkpoint, then the tables.
+SELECT version FROM projection_checkpoints WHERE name = 'search' FOR UPDATE;
+
 -- Where an item stands is in the index beside its words, in spellings that no word has: `#` its project,
 -- `^` its owner, and `@` when it was created, at nine scales of which each is eight times the one
 -- before, from 64 seconds to 34 years. So one index, and one plan for whatever is asked, meets words,

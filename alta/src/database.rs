@@ -16,6 +16,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// How long one statement of the query side may take: heavy searches are not to hold all connections.
 const LONGEST_READ: &str = "10s";
+/// How long it may wait for a lock: a migration that keeps a table to itself is not to hold all
+/// connections either.
+const LONGEST_WAIT: &str = "1s";
 /// How long counting a request may take: the request does not wait longer.
 const LONGEST_COUNT: &str = "200ms";
 
@@ -52,7 +55,10 @@ pub(crate) fn options(url: &SecretString, role: Role) -> Result<PgConnectOptions
         .application_name(role.name())
         .options([("role", role.name())]);
     Ok(match role {
-        Role::Query => options.options([("statement_timeout", LONGEST_READ)]),
+        Role::Query => options.options([
+            ("statement_timeout", LONGEST_READ),
+            ("lock_timeout", LONGEST_WAIT),
+        ]),
         Role::Edge => options.options([("statement_timeout", LONGEST_COUNT)]),
         _ => options,
     })

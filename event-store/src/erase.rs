@@ -183,6 +183,15 @@ impl EventStore {
         item_id: Uuid,
         keys: &[String],
     ) -> Result<Vec<String>, StoreError> {
+        let own = format!("content/{item_id}/");
+        let keys: Vec<String> = keys
+            .iter()
+            .filter(|key| !key.starts_with(&own))
+            .cloned()
+            .collect();
+        if keys.is_empty() {
+            return Ok(vec![]);
+        }
         let shared = sqlx::query_scalar!(
             r#"SELECT DISTINCT r.key AS "key!" FROM events e
                CROSS JOIN LATERAL (VALUES ('content_ref'), ('text_ref'), ('result_ref'), ('waveform'),
@@ -194,7 +203,7 @@ impl EventStore {
                      WHERE x.aggregate_type = 'submission' AND x.aggregate_id = e.aggregate_id
                        AND x.event_type = 'SubmissionErased')"#,
             item_id.to_string(),
-            keys,
+            &keys,
         )
         .fetch_all(self.pool())
         .await?;

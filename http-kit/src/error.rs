@@ -255,13 +255,13 @@ impl From<sqlx::Error> for ApiError {
 }
 
 /// Whether PostgreSQL's word means that the same may succeed later: connections (class 08), too many
-/// of them, a statement that took too long or stood in the way of a replica, a server that goes down or
-/// comes up.
+/// of them, a lock or a statement that took too long, one that stood in the way of a replica, a server
+/// that goes down or comes up.
 fn is_passing(sqlstate: &str) -> bool {
     sqlstate.starts_with("08")
         || matches!(
             sqlstate,
-            "40001" | "53300" | "57014" | "57P01" | "57P02" | "57P03"
+            "40001" | "53300" | "55P03" | "57014" | "57P01" | "57P02" | "57P03"
         )
 }
 
@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn a_server_that_goes_down_or_is_full_is_no_error_of_ours_but_a_bad_statement_is() {
         for passing in [
-            "08006", "40001", "53300", "57014", "57P01", "57P02", "57P03",
+            "08006", "40001", "53300", "55P03", "57014", "57P01", "57P02", "57P03",
         ] {
             assert!(is_passing(passing), "{passing}");
         }

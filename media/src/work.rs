@@ -15,6 +15,10 @@ use crate::fault::{ErrorCode, Fault};
 const PREFIX: &str = "alta-work-";
 /// A directory is made before it is locked.
 const YOUNG: Duration = Duration::from_mins(1);
+/// Names that they had before they were locked: what is left of those is told by its age.
+const WITHOUT_A_LOCK: [&str; 3] = ["alta-job-", "alta-ocr-", "alta-speech-"];
+/// No work took as long.
+const OLD: Duration = Duration::from_hours(24);
 
 /// A directory for one piece of work, removed with everything in it when this is dropped.
 #[derive(Debug)]
@@ -61,9 +65,17 @@ pub fn sweep() -> io::Result<()> {
 fn sweep_within(place: &Path, young: Duration) -> io::Result<()> {
     for entry in fs::read_dir(place)? {
         let entry = entry?;
-        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let age = if name.starts_with(PREFIX) {
+            young
+        } else if WITHOUT_A_LOCK.iter().any(|prefix| name.starts_with(prefix)) {
+            OLD
+        } else {
+            continue;
+        };
         // Another process may be faster, or the entry somebody else's: then it is left alone.
-        if ours && is_left(&entry, young).unwrap_or(false) {
+        if is_left(&entry, age).unwrap_or(false) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -107,18 +119,23 @@ mod tests {
         fs::write(outside.path().join("precious"), "x").expect("written");
         let used = Work::within(home.path()).expect("made");
         fs::write(used.path().join("page.png"), "x").expect("written");
-        for name in ["alta-work-left", "other"] {
+        for name in ["alta-work-left", "other", "alta-ocr-old", "alta-ocr-young"] {
             let left = home.path().join(name);
             fs::create_dir(&left).expect("made");
             fs::write(left.join("page.png"), "x").expect("written");
         }
+        let old = File::open(home.path().join("alta-ocr-old")).expect("made");
+        let made = old.metadata().and_then(|of| of.modified()).expect("known");
+        old.set_modified(made - OLD).expect("aged");
         std::os::unix::fs::symlink(outside.path(), home.path().join("alta-work-link"))
             .expect("made");
         sweep_within(home.path(), YOUNG).expect("swept");
-        assert_eq!(names(home.path()).len(), 4, "they are young");
+        let kept = names(home.path());
+        assert_eq!(kept.len(), 5, "all but one are young: {kept:?}");
+        assert!(!kept.contains(&"alta-ocr-old".to_owned()), "{kept:?}");
         sweep_within(home.path(), Duration::ZERO).expect("swept");
         let kept = names(home.path());
-        assert_eq!(kept.len(), 3, "{kept:?}");
+        assert_eq!(kept.len(), 4, "{kept:?}");
         assert!(!kept.contains(&"alta-work-left".to_owned()), "{kept:?}");
         assert_eq!(names(used.path()), ["page.png"]);
         assert_eq!(names(outside.path()), ["precious"]);

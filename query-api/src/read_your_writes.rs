@@ -38,7 +38,14 @@ pub(crate) async fn fresh(
     projections: &'static [&'static str],
 ) -> Result<(Account, i64), ApiError> {
     let deadline = Instant::now() + api.read_your_writes_timeout;
+    let breath = if api.replica_of.is_some() {
+        POLL
+    } else {
+        BREATH
+    };
     let mut waited = false;
+    // As rights were when the request came: what is changed while it waits is not waited for.
+    let mut access = None;
     loop {
         // Listens before it looks, so that no news is missed in between.
         let news = News::listen(&api.watch, projections);
@@ -46,7 +53,7 @@ pub(crate) async fn fresh(
         if !seen.stands {
             return Err(ApiError::unauthenticated());
         }
-        let fresh = seen.is_fresh();
+        let fresh = seen.is_fresh(*access.get_or_insert(seen.access));
         match seen.account {
             Some(account) if fresh => {
                 if waited {
@@ -62,7 +69,7 @@ pub(crate) async fn fresh(
             _ => return Err(behind()),
         }
         if waited {
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(breath).await;
         }
         waited = true;
         let target = (!seen.unnumbered).then_some(seen.wrote);
@@ -101,8 +108,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn is_fresh(&self) -> bool {
-        self.reached >= self.wrote && self.granted >= self.access && !self.unnumbered
+    fn is_fresh(&self, access: i64) -> bool {
+        self.reached >= self.wrote && self.granted >= access && !self.unnumbered
     }
 }
 

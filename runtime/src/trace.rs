@@ -2,7 +2,7 @@
 //! another process: as a W3C `traceparent` in the event, in its message and in its job.
 //!
 //! Spans of [`TARGET`] are for the collector alone. Without one they are not made at all: nobody asks
-//! for their level. What cannot be sent is lost and counted; nothing ever waits for a collector, but
+//! for their level. What a collector does not take is lost and counted; nothing ever waits for a collector, but
 //! the last spans at the end.
 
 use std::{

@@ -36,6 +36,7 @@ pub(crate) async fn create(config: Config, email: &str) -> Result<()> {
 }
 
 async fn make(world: &World, email: &str, password: &SecretString) -> Result<SuperAdmin> {
+    world.keys_are_known().await?;
     let (api, _) = world.command_side()?;
     let made = api.make_super_admin(email, password.expose()).await;
     made.map_err(in_words)

@@ -24,6 +24,7 @@ pub(crate) async fn run(config: Config, action: DeadLettersAction) -> Result<()>
 }
 
 async fn act(world: &World, action: DeadLettersAction) -> Result<()> {
+    world.keys_are_known().await?;
     let store = world.store(world.pool(Role::Command, 2)?);
     match action {
         DeadLettersAction::List { limit } => {

@@ -44,6 +44,7 @@ async fn found(api: &CommandApi, user: WhichUser) -> Result<Uuid> {
 }
 
 async fn export(world: &World, user: WhichUser, output: PathBuf) -> Result<()> {
+    world.keys_are_known().await?;
     let (api, _) = world.command_side()?;
     let user_id = found(&api, user).await?;
     api.record_export(user_id).await?;
@@ -65,6 +66,7 @@ async fn export(world: &World, user: WhichUser, output: PathBuf) -> Result<()> {
 }
 
 async fn erase(world: &World, user: WhichUser, yes: bool) -> Result<()> {
+    world.keys_are_known().await?;
     let (api, _) = world.command_side()?;
     let user_id = found(&api, user).await?;
     if !yes {

@@ -9,7 +9,7 @@
 use super::publisher::Outgoing;
 use crate::{GENESIS, Link, RowId, StoreError};
 use cqrs_es::Aggregate;
-use domain::{Access, ProjectMembership, User};
+use domain::Access;
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -228,7 +228,20 @@ impl Sequencer {
 
 /// Whether somebody may be allowed less, or more, after it.
 fn changes_access(row: &Outgoing) -> bool {
-    row.aggregate_type == User::TYPE || row.aggregate_type == ProjectMembership::TYPE
+    matches!(
+        row.event_type.as_str(),
+        "GlobalRoleChanged"
+            | "UserSuspended"
+            | "UserReinstated"
+            | "UserDeactivated"
+            | "UserErased"
+            | "ProjectDeleted"
+            | "ProjectRestored"
+            | "MemberJoined"
+            | "MemberRoleChanged"
+            | "MemberRemoved"
+            | "MemberLeft"
+    )
 }
 
 impl Visible {

@@ -71,7 +71,9 @@ async fn open_requests(connection: &mut PgConnection) -> Result<Vec<String>, sql
 }
 
 /// Throws away what was filled before somebody, or something, was erased, and stands still: an operator
-/// interrupted it, or it failed. Whoever goes on with it begins anew. Returns of which projections.
+/// interrupted it, or it failed. Whoever goes on with it begins anew. Keys that were destroyed before it was
+/// begun were nobody's to open any more, but for those that a process keeps for a minute. Returns of which
+/// projections.
 ///
 /// # Errors
 /// When PostgreSQL fails.
@@ -84,7 +86,8 @@ pub async fn discard_outlived(
          WHERE position > 0 AND (state = 'interrupted' OR (state = 'filling' AND error IS NOT NULL))
            AND EXISTS (SELECT 1 FROM events e JOIN event_log l ON l.event_id = e.id
                        WHERE e.event_type IN ('UserErased', 'SubmissionErased')
-                         AND l.position > r.position)
+                         AND l.position > r.position
+                         AND e.recorded_at > r.started_at - interval '2 minutes')
          ORDER BY name"
     )
     .fetch_all(connection)

@@ -185,7 +185,11 @@ async fn known(
     Ok((known, outermost))
 }
 
+/// Those of a beginning that stands for more words than were looked at are as many as can be.
 fn share_of(known: &Known, items: f64) -> f64 {
+    if known.len() > MOST_WORDS {
+        return 1.0;
+    }
     let without = known
         .iter()
         .map(|(_, had)| (1.0 - *had as f64 / items).max(0.0));
@@ -255,7 +259,7 @@ mod tests {
         let asked = [any(vec![vec![key("a", true)]])];
         let sought = Sought::of(&asked, vec![many], 1_000.0).expect("there are some");
         assert_eq!(sought.spelled, "('a':*)");
-        assert!(sought.is_vague);
+        assert!(sought.is_vague && (sought.share - 1.0).abs() < 1e-9);
     }
 
     #[test]

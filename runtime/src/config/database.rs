@@ -5,7 +5,10 @@ use super::{
     vars::{Vars, bad, host_name},
 };
 use crate::secret::SecretString;
-use std::num::NonZero;
+use std::{num::NonZero, ops::RangeInclusive};
+
+/// How many connections a part may be given.
+const MOST: RangeInclusive<u32> = 2..=1_000;
 
 /// PostgreSQL.
 #[derive(Clone, Debug)]
@@ -50,14 +53,20 @@ impl DatabaseConfig {
             },
             url,
             read_url,
-            max_connections: vars.number("DATABASE_MAX_CONNECTIONS", 20, 2..=1_000)?,
-            read_connections: vars.number(
-                "DATABASE_READ_CONNECTIONS",
-                two_for_each_processor(),
-                2..=1_000,
-            )?,
+            max_connections: vars.number("DATABASE_MAX_CONNECTIONS", 20, MOST)?,
+            read_connections: vars
+                .parsed("DATABASE_READ_CONNECTIONS", connections)?
+                .unwrap_or_else(two_for_each_processor),
         })
     }
+}
+
+fn connections(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| MOST.contains(number));
+    number.ok_or_else(|| {
+        let (least, most) = MOST.into_inner();
+        format!("it must be a whole number from {least} to {most}")
+    })
 }
 
 fn two_for_each_processor() -> u32 {

@@ -59,6 +59,7 @@ async fn with_parts(world: &World) -> Result<()> {
 }
 
 async fn samples(world: &World) -> Result<()> {
+    world.keys_are_known().await?;
     let made = admin::ensure(world, ADMIN, &SecretString::new(PASSWORD)).await?;
     let (router, _) = world.command_api()?;
     let anybody = Caller::new(router);
