@@ -1,7 +1,7 @@
 //! Which projects a caller has a part in, read once before a list, so that the list's own statement
 //! holds nothing but what an index can follow.
 
-use crate::{caller::Caller, projects::role_in};
+use crate::{caller::Caller, items::ItemRow, projects::role_in};
 use http_kit::{
     ApiError,
     permissions::{Action, Verdict},
@@ -91,6 +91,22 @@ impl Visible {
     /// No project at all.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::Only(projects) if projects.is_empty())
+    }
+
+    /// Whether the caller, whose id this is, may read this item.
+    pub(crate) fn shows(&self, caller_id: Uuid, item: &ItemRow) -> bool {
+        let of = |projects: &[(Uuid, Part)]| {
+            let found = projects.iter().find(|(id, _)| *id == item.project_id);
+            found.is_some_and(|(_, part)| match part {
+                Part::All => true,
+                Part::HandedIn => item.status != "draft",
+                Part::Own => item.owner_id == caller_id,
+            })
+        };
+        match self {
+            Self::AllBut(deleted) => !deleted.contains(&item.project_id),
+            Self::Only(projects) => of(projects),
+        }
     }
 
     /// The ids of the projects of which the caller reads this part.

@@ -4,7 +4,7 @@ use super::{
     ItemRow, ItemStatus, ItemType,
     model::{FileFields, ItemFields},
     places::{Place, Sort, Wanted, places},
-    row::{load_all, may_read},
+    row::load_all,
 };
 use crate::{
     QueryApi,
@@ -201,7 +201,7 @@ pub(crate) async fn submissions(
             places(&mut connection, &api.statistics, &visible, &wanted).await?
         }
     };
-    page(connection, &caller, &uri, wanted.limit, places).await
+    page(connection, &caller, &uri, (wanted.limit, &visible), places).await
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -244,7 +244,7 @@ pub(crate) async fn contributions(
     let mut connection = api.pool.acquire().await?;
     let visible = Visible::to(&mut connection, &caller, query.project_id).await?;
     let places = places(&mut connection, &api.statistics, &visible, &wanted).await?;
-    page(connection, &caller, &uri, wanted.limit, places).await
+    page(connection, &caller, &uri, (wanted.limit, &visible), places).await
 }
 
 fn after(keyset: &Keyset, uri: &Uri) -> Result<Option<Place>, ApiError> {
@@ -260,16 +260,16 @@ async fn page<R>(
     mut connection: PoolConnection<Postgres>,
     caller: &Caller<R>,
     uri: &Uri,
-    limit: i64,
+    (limit, visible): (i64, &Visible),
     mut places: Vec<Place>,
 ) -> Result<Response, ApiError> {
     let place = |(at, id): &Place| (Time(*at), *id);
     let answer = Answer::at(caller.position).turned(uri, limit, &mut places, place);
     let ids: Vec<Uuid> = places.into_iter().map(|(_, id)| id).collect();
-    let rows = load_all(&mut connection, &ids, caller.id()).await?;
+    let rows = load_all(&mut connection, &ids).await?;
     let shown = rows
         .into_iter()
-        .filter(|row| !row.deleted && may_read(caller, row).is_ok())
+        .filter(|row| !row.deleted && visible.shows(caller.id(), row))
         .map(ListedItem::from);
     Ok(answer.json(shown.collect::<Vec<_>>()))
 }

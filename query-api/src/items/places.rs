@@ -4,10 +4,11 @@
 //!
 //! Words are found by their index, and what that costs grows with how many items have them. So where
 //! many have, those of a stretch of time are looked for first, which the index knows too; what does not
-//! fill the page falls to all. A beginning of so many words that the index would have to be read for
-//! each is looked for among the items that come first in the list, if many have it. The planner alone
-//! would walk from the newest item until enough have the words: it takes words for independent of one
-//! another and of time, and where they are not, it would walk through everything.
+//! fill the page falls to a longer stretch, and then to all. For a beginning of so many words that the
+//! index would have to read each one's items, the rows are asked that are found by what else is sought;
+//! where that is nothing, those that come first in the list. The planner alone would walk from the newest
+//! item until enough have the words: it takes words for independent of one another and of time, and
+//! where they are not, it would walk through everything.
 
 mod statement;
 
@@ -24,14 +25,16 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The share of items that have a beginning of many words from which on those that come first are
-/// looked at: there, one word costs as much as six matches in the index.
-const MOST: f64 = 0.04;
-/// How many of these are looked at, for each row of the page.
+/// How many of a list's first items are looked at, for each row of the page, where nothing is sought that
+/// the index knows by name.
 const LOOKED_AT: i64 = 25;
 /// How many times as many matches as the page has rows there should be in a stretch of time: not every
-/// match is the caller's to see.
-const SPARE: f64 = 2.5;
+/// match is the caller's to see, and shares are guesses.
+const SPARE: f64 = 1.8;
+/// How many stretches are tried before all matches are looked at.
+const TRIED: u32 = 2;
+/// How many rows are asked at most before the index is asked for what it does not know by name.
+const ASKED: f64 = 2_000.0;
 
 /// By what a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,51 +88,43 @@ pub(super) async fn places(
     let Some(sought) = sought else {
         return Ok(vec![]);
     };
-    if wanted.sort == Sort::Created
-        && let Some(near) = near(&known, wanted, &sought)
-    {
+    let full = |found: &Vec<Place>| found.len() as i64 > wanted.limit;
+    if wanted.sort == Sort::Created && sought.named.is_empty() {
         let mut statement = Statement::new(wanted);
-        match near {
-            Near::First => statement.among_the_first(visible, sought.spelled.clone()),
-            Near::Created(times) => {
-                statement.matches(visible, format!("{} & ({times})", sought.spelled));
-            }
-        }
+        statement.among_the_first(visible, sought.spelled());
         let found = statement.fetch(connection).await?;
-        if found.len() as i64 > wanted.limit {
+        if full(&found) {
             return Ok(found);
+        }
+    } else if wanted.sort == Sort::Created {
+        let (mut share, matches) = (sought.share, SPARE * (wanted.limit + 1) as f64);
+        for _ in 0..TRIED {
+            let Some(times) = stretch(&known, wanted, &sought, matches / share) else {
+                break;
+            };
+            let mut statement = Statement::new(wanted);
+            let named = format!("{} & ({times})", sought.named);
+            statement.matches(visible, named, &sought.vague);
+            let found = statement.fetch(connection).await?;
+            if full(&found) {
+                return Ok(found);
+            }
+            // Now it is known better.
+            share *= ((found.len() + 1) as f64 / matches).min(0.5);
         }
     }
     let mut statement = Statement::new(wanted);
-    statement.matches(visible, sought.spelled);
+    if sought.named.is_empty() || sought.share_named * known.items > ASKED {
+        statement.matches(visible, sought.spelled(), "");
+    } else {
+        statement.matches(visible, sought.named, &sought.vague);
+    }
     statement.fetch(connection).await
 }
 
-/// Where a page of what many items have is looked for first.
-enum Near {
-    /// Among the items at the beginning of the list.
-    First,
-    /// Among those created at these times.
-    Created(String),
-}
-
-fn near(known: &Known, wanted: &Wanted, sought: &Sought) -> Option<Near> {
-    if sought.is_vague {
-        return (sought.share > MOST).then_some(Near::First);
-    }
-    let (start, end) = stretch(known, wanted, sought.share)?;
-    let start = start.or(sought.outermost)?;
-    Some(Near::Created(marks::created(start, end)))
-}
-
-/// From when, if not from its beginning, and up to when the list is looked at for a page of words that
-/// this share of items has; `None` where that would be most of what is left.
-fn stretch(
-    known: &Known,
-    wanted: &Wanted,
-    share: f64,
-) -> Option<(Option<OffsetDateTime>, OffsetDateTime)> {
-    let items = SPARE * (wanted.limit + 1) as f64 / share;
+/// When an item was created, as the index knows it, that is among so many at the list's beginning; `None`
+/// where that would be most of what is left.
+fn stretch(known: &Known, wanted: &Wanted, sought: &Sought, items: f64) -> Option<String> {
     let start = wanted.after.map(|(at, _)| at);
     let (start, until) = if wanted.descending {
         (earlier(start, wanted.until), wanted.since)
@@ -140,7 +135,8 @@ fn stretch(
     known.end(start, wanted.descending, items * 2.0)?;
     let end = known.end(start, wanted.descending, items)?;
     let beyond = until.is_some_and(|until| (until > end) == wanted.descending);
-    (!beyond).then_some((start, end))
+    let start = start.or(sought.outermost)?;
+    (!beyond).then(|| marks::created(start, end))
 }
 
 fn earlier(one: Option<OffsetDateTime>, other: Option<OffsetDateTime>) -> Option<OffsetDateTime> {

@@ -86,14 +86,13 @@ pub(crate) async fn load(
 /// How many ids a plan is made for that holds for any number of them.
 const PLANNED_FOR: usize = 10;
 
-/// The rows of these items in this order, those in projects that exist, without their texts.
+/// The rows of these items in this order, without their texts, and without the caller's role.
 ///
 /// # Errors
 /// Those of PostgreSQL.
 pub(crate) async fn load_all(
     connection: &mut PgConnection,
     ids: &[Uuid],
-    caller_id: Uuid,
 ) -> Result<Vec<ItemRow>, sqlx::Error> {
     let Some(last) = ids.last() else {
         return Ok(vec![]);
@@ -111,13 +110,9 @@ pub(crate) async fn load_all(
                   s.domain, s.language, s.tags, s.extra_metadata, NULL AS processed_text, s.text_key,
                   NULL::jsonb AS result, s.result_key, s.confidence, s.detected_language, s.processed,
                   s.engine, s.submitted_at, s.reviewed_by_id, s.feedback, s.created_at, s.updated_at,
-                  m.role AS "role?"
-           FROM submissions s
-           JOIN projects p ON p.id = s.project_id AND NOT p.deleted
-           LEFT JOIN project_members m ON m.project_id = s.project_id AND m.user_id = $2
-           WHERE s.id = ANY($1)"#,
+                  NULL AS role
+           FROM submissions s WHERE s.id = ANY($1)"#,
         &asked,
-        caller_id,
     )
     .fetch_all(connection)
     .await?;

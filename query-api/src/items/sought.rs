@@ -16,15 +16,21 @@ const MOST_PROJECTS: usize = 100;
 /// items that is the cheaper way.
 const MOST_MARKED: f64 = 0.2;
 
+/// The share of items that a beginning of more words than could be named is taken to have.
+const VAGUE: f64 = 0.5;
+
 /// A search as the index understands it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sought {
-    /// As a `tsquery`.
-    pub spelled: String,
-    /// The share of items that have it all, were one thing independent of the other.
+    /// What the index knows by name, as a `tsquery`; empty where that is nothing.
+    pub named: String,
+    /// Beginnings that stand for more words than could be named, as a `tsquery`: the index would have
+    /// to read all their items. Empty where there is none.
+    pub vague: String,
+    /// The share of items that are likely to have what is named.
+    pub share_named: f64,
+    /// The share of items that are likely to have it all.
     pub share: f64,
-    /// A beginning stands for more words than could be named: all their items are read.
-    pub is_vague: bool,
     /// When the item was created that comes first in a list by time.
     pub outermost: Option<OffsetDateTime>,
 }
@@ -73,36 +79,58 @@ impl Sought {
         }))
     }
 
+    /// All of it, as a `tsquery`.
+    pub(super) fn spelled(&self) -> String {
+        let both = [&*self.named, &*self.vague];
+        let both = both.into_iter().filter(|part| !part.is_empty());
+        both.collect::<Vec<_>>().join(" & ")
+    }
+
     fn of(asked: &[Any], known: Vec<Known>, items: f64) -> Option<Self> {
         let mut known = known.into_iter();
-        let (mut spelled, mut share, mut is_vague) = (vec![], 1.0, false);
+        let (mut named, mut vague) = (vec![], vec![]);
+        let (mut words_named, mut words, mut marks_named, mut marks) = (vec![], vec![], 1.0, 1.0);
         for any in asked {
-            let (mut either, mut without) = (vec![], 1.0);
+            let (mut either, mut shares, mut is_vague) = (vec![], vec![], false);
             for all in &any.of {
-                let (mut both, mut least) = (vec![], 1.0_f64);
+                let (mut both, mut each) = (vec![], vec![]);
                 for (key, known) in all.iter().zip(known.by_ref()) {
                     is_vague |= known.len() > MOST_WORDS;
-                    least = least.min(share_of(&known, items));
+                    each.push(share_of(&known, items));
                     both.extend(spell(key, &known));
                 }
                 if both.len() == all.len() {
-                    without *= 1.0 - least;
                     either.push(both.join(" & "));
+                    shares.push(each);
                 }
             }
             if either.is_empty() {
                 return None;
             }
-            share *= 1.0 - without;
-            if !any.marks || 1.0 - without < MOST_MARKED {
-                spelled.push(format!("({})", either.join(" | ")));
+            let spelled = format!("({})", either.join(" | "));
+            if any.marks {
+                let share = marked(&shares);
+                marks *= share;
+                if share < MOST_MARKED {
+                    marks_named *= share;
+                    named.push(spelled);
+                }
+                continue;
+            }
+            let share = either_of(shares.concat());
+            words.push(share);
+            if is_vague {
+                vague.push(spelled);
+            } else {
+                words_named.push(share);
+                named.push(spelled);
             }
         }
-        let spelled = spelled.join(" & ");
         Some(Self {
-            spelled,
-            share,
-            is_vague,
+            named: named.join(" & "),
+            vague: vague.join(" & "),
+            share_named: together(words_named) * marks_named,
+            share: together(words) * marks,
             outermost: None,
         })
     }
@@ -162,15 +190,18 @@ async fn known(
         to.push(format!("{}{last}", key.word));
     }
     let mut known = vec![vec![]; from.len()];
+    // Behind a SELECT, so that values do not show and one plan does for all: to plan takes longer than
+    // to look.
     let rows = sqlx::query!(
         r#"SELECT asked.number AS "number!", found.word, found.items,
-                  CASE WHEN $4 THEN (SELECT max(created_at) FROM search)
+                  CASE WHEN (SELECT $4::boolean) THEN (SELECT max(created_at) FROM search)
                        ELSE (SELECT min(created_at) FROM search) END AS outermost
-           FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked(first, last, number)
+           FROM unnest((SELECT $1::text[]), (SELECT $2::text[]))
+                WITH ORDINALITY AS asked(first, last, number)
            CROSS JOIN LATERAL (
                SELECT l.word, l.items FROM search_lexicon l
                WHERE l.word BETWEEN asked.first AND asked.last
-               ORDER BY l.word LIMIT $3) AS found"#,
+               ORDER BY l.word LIMIT (SELECT $3::bigint)) AS found"#,
         &from,
         &to,
         MOST_WORDS as i64 + 1,
@@ -185,15 +216,45 @@ async fn known(
     Ok((known, outermost))
 }
 
-/// Those of a beginning that stands for more words than were looked at are as many as can be.
+/// The share of items that have all of some words, each of which this share has. Words that are searched
+/// together stand together more often than chance would have it: each after the rarest counts for less,
+/// its share's square root, the next one's fourth root and so on ("exponential backoff").
+fn together(mut shares: Vec<f64>) -> f64 {
+    shares.sort_by(f64::total_cmp);
+    let roots = shares.into_iter().zip(0..);
+    roots
+        .map(|(share, n)| share.powf(0.5_f64.powi(n)))
+        .product()
+}
+
+/// The share of items that have any of some words.
+fn either_of(shares: Vec<f64>) -> f64 {
+    1.0 - shares.into_iter().map(|share| 1.0 - share).product::<f64>()
+}
+
+/// The share of items that stand where one of these marks says: in one project or another, or, where an
+/// owner is named too, in one of those and theirs. No item is in two projects.
+fn marked(shares: &[Vec<f64>]) -> f64 {
+    let (mut whole, mut own, mut owner) = (0.0, 0.0, 1.0);
+    for each in shares {
+        match each[..] {
+            [project, owners] => (own, owner) = (own + project, owners),
+            _ => whole += each.iter().sum::<f64>(),
+        }
+    }
+    f64::min(whole + f64::min(own, owner), 1.0)
+}
+
 fn share_of(known: &Known, items: f64) -> f64 {
     if known.len() > MOST_WORDS {
-        return 1.0;
+        return VAGUE;
     }
-    let without = known
-        .iter()
-        .map(|(_, had)| (1.0 - *had as f64 / items).max(0.0));
-    1.0 - without.product::<f64>()
+    either_of(
+        known
+            .iter()
+            .map(|(_, had)| (*had as f64 / items).min(1.0))
+            .collect(),
+    )
 }
 
 /// Words are letters and digits, and marks have none but `#`, `^` and `-` besides: nothing needs an
@@ -236,9 +297,13 @@ mod tests {
             had(&[("odd", 500)]),
         ];
         let sought = Sought::of(&asked, known, 1_000.0).expect("all are there");
-        assert_eq!(sought.spelled, "(('even' | 'evening')) & (('odd'))");
-        assert!((sought.share - 0.275).abs() < 1e-9, "{sought:?}");
-        assert!(!sought.is_vague);
+        assert_eq!(sought.named, "(('even' | 'evening')) & (('odd'))");
+        assert_eq!(sought.vague, "");
+        // The half that has "odd", and the root of what has either form of "even".
+        assert!(
+            (sought.share - 0.5 * 0.55_f64.sqrt()).abs() < 1e-9,
+            "{sought:?}"
+        );
     }
 
     #[test]
@@ -246,7 +311,7 @@ mod tests {
         let forms = any(vec![vec![key("والبيت", true)], vec![key("بيت", true)]]);
         let known = vec![had(&[]), had(&[("بيت", 7)])];
         let one = Sought::of(std::slice::from_ref(&forms), known.clone(), 10.0);
-        let spelled = one.map(|sought| sought.spelled);
+        let spelled = one.map(|sought| sought.spelled());
         assert_eq!(spelled.as_deref(), Some("(('بيت'))"));
         let asked = [forms, any(vec![vec![key("rain", true)]])];
         let known = [known, vec![had(&[])]].concat();
@@ -254,26 +319,34 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_of_too_many_words_is_left_to_the_index() {
+    fn a_beginning_of_too_many_words_is_told_from_what_can_be_named() {
         let many: Known = (0..=MOST_WORDS).map(|n| (format!("a{n}"), 1)).collect();
-        let asked = [any(vec![vec![key("a", true)]])];
-        let sought = Sought::of(&asked, vec![many], 1_000.0).expect("there are some");
-        assert_eq!(sought.spelled, "('a':*)");
-        assert!(sought.is_vague && (sought.share - 1.0).abs() < 1e-9);
+        let asked = ["a", "odd"].map(|word| any(vec![vec![key(word, true)]]));
+        let known = vec![many, had(&[("odd", 500)])];
+        let alone = Sought::of(&asked[..1], known.clone(), 1_000.0).expect("there are some");
+        assert_eq!((&*alone.named, &*alone.vague), ("", "('a':*)"));
+        assert_eq!(alone.spelled(), "('a':*)");
+        let with_another = Sought::of(&asked, known, 1_000.0).expect("there are some");
+        assert_eq!(with_another.spelled(), "(('odd')) & ('a':*)");
+        let shares = (with_another.share_named, with_another.share);
+        assert!((shares.0 - 0.5).abs() < 1e-9 && (shares.1 - 0.5_f64.powf(1.5)).abs() < 1e-9);
     }
 
     #[test]
     fn what_is_mine_in_one_project_and_all_of_another_is_one_question() {
         let own = vec![key("#1", false), key("^me", false)];
-        let asked = [any(vec![own, vec![key("#2", false)]])];
+        let asked = [Any {
+            of: vec![own, vec![key("#2", false)]],
+            marks: true,
+        }];
         let known = vec![had(&[("#1", 50)]), had(&[("^me", 10)]), had(&[("#2", 20)])];
-        let sought = Sought::of(&asked, known.clone(), 100.0).expect("all are there");
-        assert_eq!(sought.spelled, "(('#1') & ('^me') | ('#2'))");
-        assert!((sought.share - 0.28).abs() < 1e-9, "{sought:?}");
+        let sought = Sought::of(&asked, known.clone(), 1_000.0).expect("all are there");
+        assert_eq!(sought.spelled(), "(('#1') & ('^me') | ('#2'))");
+        assert!((sought.share - 0.03).abs() < 1e-9, "{sought:?}");
         let mut none_of_mine = known;
         none_of_mine[1].clear();
-        let sought = Sought::of(&asked, none_of_mine, 100.0).expect("the other project");
-        assert_eq!(sought.spelled, "(('#2'))");
+        let sought = Sought::of(&asked, none_of_mine, 1_000.0).expect("the other project");
+        assert_eq!(sought.spelled(), "(('#2'))");
     }
 
     #[test]
@@ -289,7 +362,7 @@ mod tests {
             let known = vec![had(&[("rain", 10)]), had(&[("#1", marked)])];
             let sought = Sought::of(&asked, known, 100.0)?;
             assert!((sought.share - 0.1 * marked as f64 / 100.0).abs() < 1e-9);
-            Some(sought.spelled)
+            Some(sought.spelled())
         };
         assert_eq!(spelled(50).as_deref(), Some("(('rain'))"));
         assert_eq!(spelled(5).as_deref(), Some("(('rain')) & (('#1'))"));

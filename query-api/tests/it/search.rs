@@ -294,7 +294,9 @@ async fn thousands(house: &House, who: &Person, project: Uuid) {
         "INSERT INTO search (item_id, project_id, owner_id, version, created_at, handed_in, name)
          SELECT lpad(n::text, 32, '0')::uuid, $1, $2, 2, now() - n * interval '1 second', 1,
                 array_to_tsvector(ARRAY['every', CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END,
-                                        CASE WHEN n > 7990 THEN 'old' ELSE 'new' END])
+                                        CASE WHEN n > 7990 THEN 'old' ELSE 'new' END,
+                                        'many' || n % 300,
+                                        CASE WHEN n > 7000 THEN 'late' || n ELSE 'early' END])
          FROM generate_series(1, 8000) n",
     ];
     let count = "INSERT INTO search_lexicon SELECT word, count(*)
@@ -341,6 +343,18 @@ async fn words_of_thousands_of_items_are_found_wherever_they_stand() {
         // Each of these is everywhere or only among the oldest, and no item has the last two.
         assert_eq!(seen("q=every+old").await, [7_991, 7_992, 7_993].map(id));
         assert_eq!(seen("q=even+odd").await, NOTHING);
+        // Beginnings of hundreds of words: everywhere, or only among the older ones.
+        assert_eq!(seen("q=many").await, [1, 2, 3].map(id));
+        assert_eq!(seen("q=many+even").await, [2, 4, 6].map(id));
+        assert_eq!(seen("q=many+old").await, [7_991, 7_992, 7_993].map(id));
+        assert_eq!(seen("q=late").await, [7_001, 7_002, 7_003].map(id));
+        assert_eq!(seen("q=late+even").await, [7_002, 7_004, 7_006].map(id));
+        assert_eq!(seen("q=late+old").await, [7_991, 7_992, 7_993].map(id));
+        assert_eq!(
+            seen("q=late+many&order=asc").await,
+            [8_000, 7_999, 7_998].map(id)
+        );
+        assert_eq!(seen("q=late+early").await, NOTHING);
         assert_eq!(seen("q=every&status=approved").await, NOTHING);
         assert_eq!(
             seen("q=even&status=pending_review").await,
@@ -354,4 +368,17 @@ async fn words_of_thousands_of_items_are_found_wherever_they_stand() {
         page = answer.next();
     }
     assert_eq!(count, 4_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beginning_of_hundreds_of_words_finds_the_one_text_that_has_them() {
+    let (house, _running) = House::new().await;
+    let amina = house.person("amina").await;
+    let project = house.project(&amina, "Letters").await;
+    let words: Vec<String> = (0..300).map(|n| format!("word{n}")).collect();
+    let id = text(&house, &amina, project, "List", &words.join(" ")).await;
+    text(&house, &amina, project, "Other", "something else").await;
+    assert_eq!(found(&house, &amina, "word").await, [id]);
+    assert_eq!(found(&house, &amina, "list word").await, [id]);
+    assert_eq!(found(&house, &amina, "other word").await, NOTHING);
 }

@@ -49,18 +49,23 @@ impl<'a> Statement<'a> {
         self.end(at, id);
     }
 
-    /// What has the words, then sorted: found by the words alone, whatever the planner thinks of other
-    /// indexes and of the order (`OFFSET 0` keeps them apart).
-    pub(super) fn matches(&mut self, visible: &Visible, sought: String) {
+    /// What has the words, then sorted: found by what the index knows by name alone, whatever the planner
+    /// thinks of other indexes and of the order (`OFFSET 0` keeps them apart). The rows themselves are
+    /// asked for the vague rest, if there is one.
+    pub(super) fn matches(&mut self, visible: &Visible, named: String, vague: &str) {
         let (at, id) = (self.at(), self.id());
         self.sql.push(format!(
-            "SELECT {at}, {id} FROM (SELECT item_id, project_id, owner_id, created_at, handed_in
+            "SELECT {at}, {id} FROM (SELECT item_id, project_id, owner_id, created_at, handed_in, words
                                      FROM search v"
         ));
-        self.has(sought);
+        self.has(named);
         self.sql.push(" OFFSET 0) AS v");
         self.item();
-        self.sql.push(" WHERE true");
+        if vague.is_empty() {
+            self.sql.push(" WHERE true");
+        } else {
+            self.has(vague.to_owned());
+        }
         self.projects(visible);
         self.whose_and_when();
         self.what();
