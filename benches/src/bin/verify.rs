@@ -50,6 +50,7 @@ async fn main() -> Result<()> {
     let runs: u32 = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let database = test_kit::postgres().await;
     let mut connection = PgConnection::connect(&database.url).await?;
+    let beside = PgConnection::connect(&database.url).await?;
     let begun = Instant::now();
     fill(&mut connection, &database.url, events).await?;
     println!(
@@ -57,9 +58,10 @@ async fn main() -> Result<()> {
         begun.elapsed().as_secs_f64()
     );
     let before = peak_memory()?;
+    let mut connections = [connection, beside];
     for run in 1..=runs {
         let begun = Instant::now();
-        let verified = verify(&mut connection, Span::default(), None).await?;
+        let verified = verify(&mut connections, Span::default(), None).await?;
         ensure!(
             verified.count() == events,
             "{} were looked at",
@@ -67,6 +69,7 @@ async fn main() -> Result<()> {
         );
         say(&format!("verify, run {run}"), events, begun);
     }
+    let [mut connection, _beside] = connections;
     let directory = std::env::temp_dir().join(format!("alta-bench-{}", std::process::id()));
     let done = exported(&mut connection, &directory, events).await;
     let _ = std::fs::remove_file(&directory);

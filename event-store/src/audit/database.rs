@@ -1,6 +1,6 @@
-//! The log in PostgreSQL, verified and exported. One transaction with one view of the whole; rows are
-//! streamed and, to verify them, hashed on a thread of their own, so that PostgreSQL and the hashing
-//! each have a core, and the memory of a few hundred rows is enough for a log of any length.
+//! The log in PostgreSQL, verified and exported. Transactions with one view of the whole; rows are
+//! streamed and, to verify them, hashed on a thread of their own, so that the memory of a few hundred
+//! rows is enough for a log of any length.
 
 use super::{
     AuditError, Checkpoint, Fault, Verified, Wrong,
@@ -9,7 +9,10 @@ use super::{
     export::{Header, Line},
 };
 use crate::{GENESIS, Link};
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{BoxStream, FuturesOrdered},
+};
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 use std::{borrow::Cow, io::Write};
 use time::OffsetDateTime;
@@ -29,6 +32,7 @@ pub struct Span {
 }
 
 /// Where a span begins and ends in the log as it is, and the hash before it.
+#[derive(Clone, Copy)]
 struct Found {
     from: i64,
     to: i64,
@@ -48,13 +52,19 @@ WHERE l.position >= $1 AND l.position <= $2 ORDER BY l.position";
 /// events of which the log knows nothing. With a checkpoint, whether the log still holds what it says;
 /// its signature is the caller's to check.
 ///
+/// Several connections to one database each follow a part, all of one view. What is wrong with a log
+/// only the whole of it tells: where a part finds anything, the first connection follows all of it.
+///
 /// # Errors
 /// [`AuditError::Fault`] with the first bad position; others when there is no answer.
 pub async fn verify(
-    connection: &mut PgConnection,
+    connections: &mut [PgConnection],
     span: Span,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<Verified, AuditError> {
+    let [connection, others @ ..] = connections else {
+        return Err(AuditError::Asked("nothing to verify was given".into()));
+    };
     let mut view = View::begin(connection).await?;
     let found = view.find(span).await?;
     let noted = checkpoint.map(|checkpoint| checkpoint.position);
@@ -62,10 +72,16 @@ pub async fn verify(
         None => view.before(&found).await?,
         signed => signed,
     };
-    let chain = Chain::new(found.from, found.previous)
-        .after(before)
-        .note(noted);
-    let End { to, hash, noted } = follow(view.entries(&found), chain).await?;
+    let chain = || {
+        Chain::new(found.from, found.previous)
+            .after(before)
+            .note(noted)
+    };
+    let in_parts = view.in_parts(others, &found, chain(), noted).await?;
+    let End { to, hash, noted } = match in_parts {
+        Some(end) => end,
+        None => follow(view.entries(&found), chain()).await?,
+    };
     if to < found.to {
         return Err(cut_off(to, found.to));
     }
@@ -137,9 +153,34 @@ struct View<'c>(sqlx::Transaction<'c, sqlx::Postgres>);
 impl<'c> View<'c> {
     async fn begin(connection: &'c mut PgConnection) -> Result<Self, sqlx::Error> {
         let mut transaction = connection.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *transaction)
+            .await?;
+        Self::of(transaction).await
+    }
+
+    /// The same view on another connection to the same database.
+    async fn shared<'o>(
+        &mut self,
+        connection: &'o mut PgConnection,
+    ) -> Result<View<'o>, sqlx::Error> {
+        let snapshot: String = sqlx::query_scalar("SELECT pg_export_snapshot()")
+            .fetch_one(&mut *self.0)
+            .await?;
+        let mut transaction = connection.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *transaction)
+            .await?;
+        let take = format!("SET TRANSACTION SNAPSHOT '{snapshot}'");
+        sqlx::query(&take).execute(&mut *transaction).await?;
+        View::of(transaction).await
+    }
+
+    async fn of(
+        mut transaction: sqlx::Transaction<'c, sqlx::Postgres>,
+    ) -> Result<Self, sqlx::Error> {
         // For a whole log the planner would rather sort it, which takes the room of the log.
         for setting in [
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
             "SET LOCAL enable_hashjoin = off",
             "SET LOCAL enable_mergejoin = off",
             "SET LOCAL enable_sort = off",
@@ -205,6 +246,59 @@ impl<'c> View<'c> {
             .bind(found.from)
             .bind(found.to)
             .fetch(&mut *self.0)
+    }
+
+    /// Follows the log in as many parts as there are connections, at once: each from the hash that the
+    /// log has before it. None where one of them is not as it should be, or there is but one.
+    async fn in_parts(
+        &mut self,
+        others: &mut [PgConnection],
+        found: &Found,
+        first: Chain,
+        noted: Option<i64>,
+    ) -> Result<Option<End>, AuditError> {
+        let parts = others.len() as i64 + 1;
+        let each = (found.to - found.from) / parts + 1;
+        if others.is_empty() || found.to - found.from < parts {
+            return Ok(None);
+        }
+        let (mut views, mut later) = (vec![], vec![]);
+        for (other, n) in others.iter_mut().zip(1..) {
+            let from = found.from + n * each;
+            let Some(previous) = hash_at(&mut self.0, from - 1).await? else {
+                return Ok(None);
+            };
+            let to = found.to.min(from + each - 1);
+            later.push(Found {
+                from,
+                to,
+                previous,
+                ..*found
+            });
+            views.push(self.shared(other).await?);
+        }
+        let own = Found {
+            to: found.from + each - 1,
+            ..*found
+        };
+        let mut followed: FuturesOrdered<_> = FuturesOrdered::new();
+        followed.push_back(follow(self.entries(&own), first));
+        for (view, part) in views.iter_mut().zip(&later) {
+            let chain = Chain::new(part.from, part.previous).note(noted);
+            followed.push_back(follow(view.entries(part), chain));
+        }
+        let mut whole: Option<End> = None;
+        for expected in std::iter::once(&own).chain(&later) {
+            match followed.next().await {
+                Some(Ok(end)) if end.to == expected.to => {
+                    let noted = end.noted.or(whole.and_then(|whole| whole.noted));
+                    whole = Some(End { noted, ..end });
+                }
+                Some(Err(error)) if !matches!(error, AuditError::Fault(_)) => return Err(error),
+                _ => return Ok(None),
+            }
+        }
+        Ok(whole)
     }
 
     /// Every row up to `low_id` has a position or never came to be; one that has none was put into

@@ -37,7 +37,17 @@ async fn verified(
     span: Span,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<Verified, AuditError> {
-    verify(&mut connection(house).await, span, checkpoint).await
+    let alone = verify(&mut [connection(house).await], span, checkpoint).await;
+    // However many follow it, the same is found.
+    for count in [2, 3] {
+        let mut connections = vec![];
+        for _ in 0..count {
+            connections.push(connection(house).await);
+        }
+        let together = verify(&mut connections, span, checkpoint).await;
+        assert_eq!(format!("{together:?}"), format!("{alone:?}"), "{count}");
+    }
+    alone
 }
 
 async fn exported(house: &House, span: Span) -> Vec<u8> {

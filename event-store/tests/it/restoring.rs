@@ -200,14 +200,14 @@ async fn a_dump_restored_into_another_cluster_goes_on_at_the_next_position() {
     }
     assert_eq!(seen, after[10..], "and not what the old service published");
 
-    let mut connection = PgConnection::connect(&restored.database.url)
+    let connection = PgConnection::connect(&restored.database.url)
         .await
         .expect("a connection");
     let whole = Span {
         from: None,
         to: None,
     };
-    let verified = verify(&mut connection, whole, Some(&checkpoint)).await;
+    let verified = verify(&mut [connection], whole, Some(&checkpoint)).await;
     assert_eq!(verified.expect("the chain holds").count(), 16);
     until("the dead gaps are given up", async || {
         restored.raw_text(amina, "one more").await;

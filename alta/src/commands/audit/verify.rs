@@ -1,6 +1,8 @@
 //! `alta audit verify`: against the database, or against an export with nothing else at hand.
 
-use std::{fs::File, io::BufReader, path::Path, time::Instant};
+use std::{
+    fs::File, io::BufReader, num::NonZero, path::Path, thread::available_parallelism, time::Instant,
+};
 
 use anyhow::{Context, Result};
 use event_store::audit::{self, Checkpoint, PublicKey, Verified};
@@ -10,6 +12,8 @@ use serde_json::json;
 use super::signer;
 use crate::{cli::log::VerifyArguments, reader::Reader, shown};
 
+/// How many parts of a log are followed at once at most.
+const MOST_CONNECTIONS: usize = 8;
 /// Reads in one piece from a file.
 const BUFFER: usize = 1 << 20;
 
@@ -43,8 +47,12 @@ async fn of_database(
 ) -> Result<Verified> {
     let reader = Reader::start(config).await?;
     let verified = async {
-        let mut connection = reader.connection().await?;
-        Ok(audit::verify(&mut connection, arguments.span.into(), checkpoint).await?)
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let mut connections = vec![];
+        for _ in 0..processors.min(MOST_CONNECTIONS) {
+            connections.push(reader.connection().await?);
+        }
+        Ok(audit::verify(&mut connections, arguments.span.into(), checkpoint).await?)
     };
     let verified = verified.await;
     reader.stop().await;
