@@ -58,18 +58,30 @@ pub(crate) async fn replica(config: &DatabaseConfig) -> Result<()> {
     let name = "DATABASE_READ_URL";
     let (primary, replica) =
         tokio::try_join!(server(primary, config.named_by), server(replica, name))?;
-    if primary != replica {
-        bail!(
-            "{name} cannot be used: it is no replica of the server that {} names",
-            config.named_by
-        );
-    }
-    Ok(())
+    let why = if replica.database != primary.database {
+        "it is no replica of the server that"
+    } else if !replica.follows && replica.began != primary.began {
+        "it was promoted, or restored from a backup, and no longer follows the server that"
+    } else {
+        return Ok(());
+    };
+    bail!("{name} cannot be used: {why} {} names", config.named_by)
 }
 
-/// Waits until a server takes us. Returns what it has in common with its replicas and no other server:
-/// the cluster's number, and the database's.
-async fn server(url: &SecretString, named_by: &str) -> Result<(i64, i64)> {
+/// What tells servers apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Server {
+    /// What it has in common with its replicas and no other server: the cluster's number, and the
+    /// database's.
+    database: (i64, i64),
+    /// Whether it takes what another server sends, as replicas do.
+    follows: bool,
+    /// When it was started, in microseconds: a copy of it was not at the same moment.
+    began: i64,
+}
+
+/// Waits until a server takes us.
+async fn server(url: &SecretString, named_by: &str) -> Result<Server> {
     let cannot = format!("{named_by} cannot be used");
     let options = database::owner_options(url).with_context(|| cannot.clone())?;
     let deadline = Instant::now() + PATIENCE;
@@ -97,8 +109,10 @@ fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
-async fn new_enough(mut connection: PgConnection) -> Result<(i64, i64)> {
-    let asked = "SELECT current_setting('server_version_num')::int, system_identifier, oid::bigint
+async fn new_enough(mut connection: PgConnection) -> Result<Server> {
+    let asked = "SELECT current_setting('server_version_num')::int, system_identifier, oid::bigint,
+                        pg_is_in_recovery(),
+                        (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint
                  FROM pg_control_system(), pg_database WHERE datname = current_database()";
     let row = sqlx::query(asked).fetch_one(&mut connection).await?;
     connection.close().await?;
@@ -107,7 +121,11 @@ async fn new_enough(mut connection: PgConnection) -> Result<(i64, i64)> {
         let (has, needs) = (version / 10_000, OLDEST_POSTGRES / 10_000);
         bail!("it is PostgreSQL {has}, and {needs} or newer is needed");
     }
-    Ok((row.try_get(1)?, row.try_get(2)?))
+    Ok(Server {
+        database: (row.try_get(1)?, row.try_get(2)?),
+        follows: row.try_get(3)?,
+        began: row.try_get(4)?,
+    })
 }
 
 async fn nats(config: &Config) -> Result<()> {
@@ -128,4 +146,29 @@ async fn storage(config: &StorageConfig, files: Files) -> Result<()> {
         let said: String = said.chars().take(LONGEST_REASON).collect();
         anyhow::anyhow!("STORAGE_URL cannot be used: {said}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_replica_is_read_on_and_a_copy_that_went_its_own_way_is_not() {
+        let (database, copy) = test_kit::replicated_postgres().await;
+        let reading_on = |url: &str| DatabaseConfig {
+            url: Some(SecretString::new(database.url.as_str())),
+            read_url: Some(SecretString::new(url)),
+            ..Config::from_vars(&[].into()).expect("defaults").database
+        };
+        replica(&reading_on(&copy.url)).await.expect("it follows");
+        let itself = replica(&reading_on(&database.url)).await;
+        itself.expect("the primary itself is as good");
+        copy.promote().await.expect("it is promoted");
+        let refused = replica(&reading_on(&copy.url)).await;
+        let refused = format!("{:#}", refused.expect_err("it follows nobody"));
+        assert!(refused.starts_with("DATABASE_READ_URL cannot be used: it was promoted"));
+        assert!(!refused.contains('\n'), "{refused}");
+        let itself = replica(&reading_on(&database.url)).await;
+        itself.expect("the primary is as it was");
+    }
 }

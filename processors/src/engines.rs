@@ -1,7 +1,6 @@
 //! What reads documents and recordings: one engine of each kind, chosen by configuration.
 
 use crate::{
-    jobs::Kind,
     ocr::{DocumentAi, OcrEngine, Processor, Tesseract},
     remote::google::Account,
     transcription::{GoogleSpeech, OpenAi, Pocketsphinx, Transcriber},
@@ -11,7 +10,7 @@ use runtime::{
     clock::Clock,
     config::engines::{EnginesConfig, OcrEngine as Ocr, TranscriptionEngine as Transcription},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 /// One engine of each kind. Clones share them.
 #[derive(Clone)]
@@ -81,15 +80,6 @@ impl Engines {
             }
         }
         Ok(engines)
-    }
-
-    /// How long to wait before taking on a job of this kind, while its engine is left alone.
-    pub(crate) fn rest(&self, kind: Kind) -> Option<Duration> {
-        match kind {
-            Kind::Ocr => self.ocr.rest(),
-            Kind::Transcription => self.transcription.rest(),
-            Kind::Email => None,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! How the service itself is: projections, dead letters, health in detail. For super admins, and always as
+//! How the service itself is: projections, dead letters, refused addresses, health in detail. For super admins, and always as
 //! the primary has it: jobs have no position that a replica could be waited for.
 
 use crate::{
@@ -24,6 +24,7 @@ pub(crate) fn routes() -> Routes<QueryApi> {
     Routes::new()
         .route(routes!(projections))
         .route(routes!(dead_letters))
+        .route(routes!(suppressed_addresses))
         .route(routes!(detailed_health))
 }
 
@@ -191,6 +192,47 @@ pub(crate) async fn dead_letters(
     .fetch_all(api.primary())
     .await?;
     let place = |row: &DeadLetter| (row.failed_at, row.id);
+    Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |row| row))
+}
+
+/// An address to which no mail is sent for a while, of which nothing is known but that.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Suppression)]
+pub(crate) struct Suppressed {
+    /// Names this entry, and not the address.
+    id: Uuid,
+    /// When its server last refused a mail.
+    since: Time,
+    /// Until when nothing is sent there.
+    until: Time,
+}
+
+/// Addresses to which no mail is sent now, latest refusal first. They are known by their blind index
+/// alone, which is not shown.
+#[utoipa::path(get, path = "/ops/suppressed-addresses", operation_id = "list_suppressed_addresses",
+    tag = "operations", params(Keyset),
+    responses((status = 200, body = [Suppressed], headers(("Link" = String)))))]
+pub(crate) async fn suppressed_addresses(
+    State(api): State<QueryApi>,
+    caller: Caller<Access>,
+    OriginalUri(uri): OriginalUri,
+    Query(keyset): Query<Keyset>,
+) -> Result<Response, ApiError> {
+    let limit = keyset.limit()?;
+    let (after_since, after_id) = keyset.after::<(Time, Uuid)>(&uri)?.unzip();
+    let rows = sqlx::query_as!(
+        Suppressed,
+        r#"SELECT id, since AS "since: Time", until AS "until: Time" FROM suppressed_addresses
+           WHERE until > $1 AND ($2::timestamptz IS NULL OR (since, id) < ($2, $3::uuid))
+           ORDER BY since DESC, id DESC LIMIT $4::bigint + 1"#,
+        api.clock.now(),
+        after_since.map(|since| since.0),
+        after_id,
+        limit,
+    )
+    .fetch_all(api.primary())
+    .await?;
+    let place = |row: &Suppressed| (row.since, row.id);
     Ok(Answer::at(caller.position).page(&uri, limit, rows, place, |row| row))
 }
 

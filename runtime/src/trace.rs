@@ -5,6 +5,8 @@
 //! for their level. What a collector does not take is lost and counted; nothing ever waits for a collector, but
 //! the last spans at the end.
 
+mod queue;
+
 use std::{
     fmt::Display,
     sync::{
@@ -27,6 +29,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{SdkTracerProvider, SpanData, SpanExporter},
 };
+use queue::Queue;
 use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, registry::LookupSpan};
@@ -136,7 +139,7 @@ where
         .with_timeout(ACCEPTED_WITHIN)
         .build()?;
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(Watched::over(exporter))
+        .with_span_processor(Queue::before(Watched::over(exporter)))
         .with_resource(
             Resource::builder()
                 .with_service_name(service.to_owned())

@@ -31,6 +31,8 @@ pub enum MailMode {
     Refuse(u16),
     /// Answers every recipient with these words.
     Say(&'static str),
+    /// Answers commands that begin so with these words; the greeting where no command is named.
+    SayTo(&'static str, &'static str),
     /// Answers every whole mail with these words.
     SayToMail(&'static str),
     /// Takes connections and says nothing more.
@@ -254,7 +256,11 @@ impl<'a> Talk<'a> {
             return Ok(None);
         }
         if greets && self.mode() != MailMode::Hang {
-            stream.write_all(b"220 catcher ESMTP\r\n").await?;
+            let words = match self.mode() {
+                MailMode::SayTo("", words) => words,
+                _ => "220 catcher ESMTP",
+            };
+            stream.write_all(format!("{words}\r\n").as_bytes()).await?;
         }
         while let Some(line) = read_line(&mut stream).await? {
             if self.mode() == MailMode::Hang {
@@ -283,6 +289,12 @@ impl<'a> Talk<'a> {
     fn command(&mut self, line: &str) -> Next {
         let command = line.to_ascii_uppercase();
         let may_send = self.server.account.is_none() || self.user.is_some();
+        if let MailMode::SayTo(named, words) = self.mode()
+            && !named.is_empty()
+            && command.starts_with(named)
+        {
+            return Next::Say(words.to_owned());
+        }
         let words = if command.starts_with("EHLO") {
             self.greeting()
         } else if command == "STARTTLS" && self.offers_tls() {

@@ -123,6 +123,12 @@ impl TestReplica {
         Ok(())
     }
 
+    /// Has it follow nobody any more: from now on it goes its own way.
+    pub async fn promote(&self) -> Result<()> {
+        self.pool.execute("SELECT pg_promote()").await?;
+        self.until("SELECT NOT pg_is_in_recovery()").await
+    }
+
     /// Kills it, as a crash would, and waits until it is gone.
     pub async fn stop(&self) {
         self.child.signal(Signal::SIGKILL);

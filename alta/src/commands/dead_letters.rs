@@ -44,6 +44,7 @@ async fn act(world: &World, action: DeadLettersAction) -> Result<()> {
         }
         DeadLettersAction::Discard { id } => {
             dead_letters::discard(store.pool(), id, None).await?;
+            tracing::info!(%id, "dead letter {id} was set aside");
             shown::line(&format!("{id} was set aside"));
         }
     }

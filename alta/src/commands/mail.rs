@@ -43,9 +43,10 @@ async fn act(world: &World, action: MailAction) -> Result<()> {
             }
         }
         MailAction::Lift { email, json } => {
-            if !suppressed::lift(&store, &email, None, now).await? {
+            if !suppressed::lift(store.pool(), &store, &email, now).await? {
                 bail!("mails are sent to this address");
             }
+            tracing::info!("mails are sent to a refused address again");
             shown::line(if json {
                 "{\"lifted\":true}"
             } else {

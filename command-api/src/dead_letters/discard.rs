@@ -1,7 +1,7 @@
 //! `DELETE /ops/dead-letters/{id}`: sets a job that was given up aside.
 
 use axum::{extract::State, http::StatusCode};
-use http_kit::Path;
+use http_kit::{ApiError, Path};
 use uuid::Uuid;
 
 use crate::{
@@ -24,8 +24,16 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(bare.key, &caller.identity()).await?;
-    super::discard(api.store.pool(), id, Some(caller.user_id)).await?;
     let answer = Answer::new(StatusCode::NO_CONTENT, None);
-    api.remember(&key, &answer).await?;
+    let mut tx = api.store.pool().begin().await.map_err(ApiError::from)?;
+    if let Err(error) = super::discard(&mut *tx, id, Some(caller.user_id)).await {
+        drop(tx);
+        // It may be this very request that set it aside.
+        return Err(api.repeated(&key).await.unwrap_or_else(|| error.into()));
+    }
+    CommandApi::remember_with(&mut tx, &key, &answer).await?;
+    tx.commit().await.map_err(ApiError::from)?;
+    let discarded_by_id = caller.user_id;
+    tracing::info!(%id, %discarded_by_id, "dead letter {id} was set aside");
     Ok(answer)
 }

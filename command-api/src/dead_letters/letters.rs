@@ -3,13 +3,16 @@
 
 use domain::{
     Submission,
-    submission::{SubmissionCommand, SubmissionError},
+    submission::{Processing, SubmissionCommand, SubmissionError},
 };
-use event_store::{Context, DispatchError, EventStore};
+use event_store::{Also, Context, DispatchError, EventStore};
 use runtime::{clock::Clock, ids::Ids};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// How often a new run is asked for of an item that others change at the same time.
+const ATTEMPTS: u32 = 8;
 
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -70,34 +73,55 @@ pub async fn retry(
     id: Uuid,
     context: &Context,
 ) -> Result<Uuid, DeadLetterError> {
+    match again(store.pool(), id).await? {
+        Again::Run(item_id) => {
+            let run_id = ids.next();
+            run_again(store, run_id, (id, item_id), context, Also::default()).await?;
+            Ok(run_id)
+        }
+        Again::Mail => {
+            queue_again(store.pool(), id, clock.now()).await?;
+            Ok(id)
+        }
+    }
+}
+
+/// How a dead letter is tried again.
+pub(super) enum Again {
+    /// By a new run of this item.
+    Run(Uuid),
+    /// By the same job.
+    Mail,
+}
+
+pub(super) async fn again(pool: &PgPool, id: Uuid) -> Result<Again, DeadLetterError> {
     let letter = sqlx::query!(
         "SELECT kind, item_id FROM jobs WHERE job_id = $1 AND state = 'dead'",
         id
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(pool)
     .await?
     .ok_or(DeadLetterError::NotFound)?;
-    match letter.item_id.filter(|_| letter.kind != "email") {
-        Some(item_id) => run_again(store, ids.next(), (id, item_id), context).await,
-        None => queue_again(store.pool(), id, clock.now()).await,
-    }
+    let item_id = letter.item_id.filter(|_| letter.kind != "email");
+    Ok(item_id.map_or(Again::Mail, Again::Run))
 }
 
-async fn run_again(
+/// Asks for a new run of the item, and writes `also` with that: both, or neither.
+pub(super) async fn run_again(
     store: &EventStore,
     run_id: Uuid,
     (id, item_id): (Uuid, Uuid),
     context: &Context,
-) -> Result<Uuid, DeadLetterError> {
-    let command = SubmissionCommand::RequestProcessing {
-        run_id,
-        requested_by_id: context.actor_user_id,
-        force: false,
-    };
-    match store.execute::<Submission>(item_id, command, context).await {
-        Err(DispatchError::Refused(refusal)) => return Err(DeadLetterError::Refused(refusal)),
-        Err(error) => return Err(error.into()),
-        Ok(_) => {}
+    also: Also,
+) -> Result<(), DeadLetterError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match asked_for_run(store, run_id, item_id, context, also.clone()).await {
+            Err(DeadLetterError::Store(DispatchError::VersionMismatch { .. }))
+                if attempts < ATTEMPTS => {}
+            asked => break asked?,
+        }
     }
     // The new run's job does the same when it is made; this is for whoever lists them at once.
     sqlx::query!(
@@ -106,14 +130,46 @@ async fn run_again(
     )
     .execute(store.pool())
     .await?;
-    Ok(run_id)
+    Ok(())
 }
 
-async fn queue_again(
-    pool: &PgPool,
+/// On the item as it was seen to be without a run: to ask for one beside an open one appends nothing,
+/// and would be answered with a run that there is not.
+async fn asked_for_run(
+    store: &EventStore,
+    run_id: Uuid,
+    item_id: Uuid,
+    context: &Context,
+    also: Also,
+) -> Result<(), DeadLetterError> {
+    let seen = store.load::<Submission>(item_id).await;
+    let seen = seen.map_err(DispatchError::from)?;
+    let processing = seen.aggregate.item().map(|item| item.processing);
+    if matches!(processing, Some(Processing::Open(_))) {
+        return Err(DeadLetterError::Refused(SubmissionError::AlreadyProcessed));
+    }
+    let command = SubmissionCommand::RequestProcessing {
+        run_id,
+        requested_by_id: context.actor_user_id,
+        force: false,
+    };
+    let context = Context {
+        expected_version: Some(seen.version),
+        ..context.clone()
+    };
+    let asked = store.execute_with::<Submission>(item_id, command, &context, also);
+    match asked.await {
+        Ok(_) => Ok(()),
+        Err(DispatchError::Refused(refusal)) => Err(DeadLetterError::Refused(refusal)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn queue_again(
+    database: impl PgExecutor<'_>,
     id: Uuid,
     now: OffsetDateTime,
-) -> Result<Uuid, DeadLetterError> {
+) -> Result<(), DeadLetterError> {
     let queued = sqlx::query!(
         "UPDATE jobs SET state = 'queued', attempts = 0, run_after = $2, finished_at = NULL,
                 error_code = NULL, last_error = NULL
@@ -121,10 +177,10 @@ async fn queue_again(
         id,
         now,
     )
-    .execute(pool)
+    .execute(database)
     .await?;
     if queued.rows_affected() == 1 {
-        Ok(id)
+        Ok(())
     } else {
         Err(DeadLetterError::NotFound)
     }
@@ -133,7 +189,7 @@ async fn queue_again(
 /// Sets it aside for good, on behalf of somebody or of an operator at the command line; the item's
 /// history keeps the failure.
 pub async fn discard(
-    pool: &PgPool,
+    database: impl PgExecutor<'_>,
     id: Uuid,
     discarded_by_id: Option<Uuid>,
 ) -> Result<(), DeadLetterError> {
@@ -143,10 +199,9 @@ pub async fn discard(
         id,
         discarded_by_id,
     )
-    .execute(pool)
+    .execute(database)
     .await?;
     if discarded.rows_affected() == 1 {
-        tracing::info!(%id, ?discarded_by_id, "dead letter {id} was set aside");
         Ok(())
     } else {
         Err(DeadLetterError::NotFound)

@@ -1,8 +1,9 @@
 //! `POST /ops/dead-letters/{id}/retry`: has a job that was given up tried again.
 
 use axum::{extract::State, http::StatusCode};
-use http_kit::Path;
-use serde_json::json;
+use event_store::Also;
+use http_kit::{ApiError, Path};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -10,7 +11,11 @@ use crate::{
     CommandApi,
     answer::{Answer, Stop},
     caller::Bearer,
-    idempotency::Bare,
+    dead_letters::{
+        DeadLetterError,
+        letters::{Again, again, queue_again, run_again},
+    },
+    idempotency::{Bare, Fill, StoreKey, keep},
 };
 
 /// What will be worked on.
@@ -48,9 +53,45 @@ pub(super) async fn handle(
 ) -> Result<Answer, Stop> {
     let caller = api.caller(bearer).await?;
     let key = api.begin(bare.key, &caller.identity()).await?;
-    let job_id = super::retry(&api.store, (&api.clock, &api.ids), id, &caller.context()).await?;
-    let body = json!({ "id": id, "job_id": job_id, "status": "queued" });
-    let answer = Answer::new(StatusCode::ACCEPTED, Some(body));
-    api.remember(&key, &answer).await?;
-    Ok(answer)
+    let retried = match again(api.store.pool(), id).await {
+        Ok(Again::Run(item_id)) => {
+            let run_id = api.ids.next();
+            let body = queued(id, run_id);
+            let kept = keep(&key, StatusCode::ACCEPTED, Some(&body), Fill::Nothing);
+            let also = Also {
+                idempotency: kept,
+                ..Also::default()
+            };
+            let context = caller.context();
+            let run = run_again(&api.store, run_id, (id, item_id), &context, also).await;
+            run.map(|()| Answer::new(StatusCode::ACCEPTED, Some(body)))
+        }
+        Ok(Again::Mail) => mail_again(&api, id, &key).await?,
+        Err(error) => Err(error),
+    };
+    match retried {
+        Ok(answer) => Ok(answer),
+        // It may be this very request that tried it again.
+        Err(error) => Err(api.repeated(&key).await.unwrap_or_else(|| error.into())),
+    }
+}
+
+/// Queues the mail and keeps the answer: both, or neither.
+async fn mail_again(
+    api: &CommandApi,
+    id: Uuid,
+    key: &StoreKey,
+) -> Result<Result<Answer, DeadLetterError>, Stop> {
+    let answer = Answer::new(StatusCode::ACCEPTED, Some(queued(id, id)));
+    let mut tx = api.store.pool().begin().await.map_err(ApiError::from)?;
+    if let Err(error) = queue_again(&mut *tx, id, api.clock.now()).await {
+        return Ok(Err(error));
+    }
+    CommandApi::remember_with(&mut tx, key, &answer).await?;
+    tx.commit().await.map_err(ApiError::from)?;
+    Ok(Ok(answer))
+}
+
+fn queued(id: Uuid, job_id: Uuid) -> Value {
+    json!({ "id": id, "job_id": job_id, "status": "queued" })
 }

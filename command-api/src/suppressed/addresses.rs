@@ -2,9 +2,8 @@
 //! entry for each address, which ends by itself.
 
 use event_store::EventStore;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// An address, of which nothing is known but that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -50,12 +49,11 @@ pub async fn until(
     .await
 }
 
-/// Takes an address off the list, on behalf of somebody or of an operator at the command line; false
-/// when it was not on it.
+/// Takes an address off the list; false when it was not on it.
 pub async fn lift(
+    database: impl PgExecutor<'_>,
     store: &EventStore,
     address: &str,
-    lifted_by_id: Option<Uuid>,
     now: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
     let lifted = sqlx::query_scalar!(
@@ -63,11 +61,7 @@ pub async fn lift(
         store.address_hmac(address),
         now,
     )
-    .fetch_optional(store.pool())
+    .fetch_optional(database)
     .await?;
-    let held = lifted == Some(true);
-    if held {
-        tracing::info!(?lifted_by_id, "mails are sent to a refused address again");
-    }
-    Ok(held)
+    Ok(lifted == Some(true))
 }

@@ -47,12 +47,21 @@ pub(super) async fn handle(
     let address = email(&mut checks, &asked.email);
     checks.finish()?;
     let now = api.clock.now();
-    let lifted = super::lift(&api.store, &address, Some(caller.user_id), now).await;
+    let mut tx = api.store.pool().begin().await.map_err(ApiError::from)?;
+    let lifted = super::lift(&mut *tx, &api.store, &address, now).await;
     if !lifted.map_err(ApiError::from)? {
+        drop(tx);
+        // It may be this very request that lifted it.
+        if let Some(first) = api.repeated(&key).await {
+            return Err(first);
+        }
         let (status, code) = (StatusCode::NOT_FOUND, "ADDRESS_NOT_SUPPRESSED");
         return Err(ApiError::new(status, code, "Mails are sent to this address.").into());
     }
     let answer = Answer::new(StatusCode::OK, Some(json!({"lifted": true})));
-    api.remember(&key, &answer).await?;
+    CommandApi::remember_with(&mut tx, &key, &answer).await?;
+    tx.commit().await.map_err(ApiError::from)?;
+    let lifted_by_id = caller.user_id;
+    tracing::info!(%lifted_by_id, "mails are sent to a refused address again");
     Ok(answer)
 }

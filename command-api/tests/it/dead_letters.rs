@@ -113,6 +113,25 @@ async fn a_dead_letter_is_tried_again_once_as_a_run_of_its_own() {
 }
 
 #[tokio::test]
+async fn beside_an_open_run_a_dead_letter_is_not_tried_again() {
+    let Team {
+        house,
+        project,
+        contributor,
+        ..
+    } = Team::new().await;
+    let root = house.super_admin().await;
+    let (item, run) = given_up(&house, &contributor, project).await;
+    let path = format!("/processing/ocr?document_id={item}");
+    house.post_bare(&contributor, &path).await.is(202);
+    let before = house.stream(item).await;
+    let path = format!("/ops/dead-letters/{run}/retry");
+    let retried = house.post_bare(&root, &path);
+    house.refused(retried, 409, "ALREADY_PROCESSED").await;
+    assert_eq!(house.stream(item).await, before);
+}
+
+#[tokio::test]
 async fn a_mail_that_was_given_up_is_queued_again() {
     let house = House::new().await;
     let root = house.super_admin().await;
@@ -158,4 +177,58 @@ async fn a_dead_letter_is_set_aside_once_by_somebody_who_is_known() {
             "NOT_FOUND",
         )
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_answered_was_not_set_aside_and_all_repeats_hear_the_same() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    let mail = Uuid::from_u128(7);
+    job(&house, mail, "email", None).await;
+    let path = format!("/ops/dead-letters/{mail}");
+    let key = [("Idempotency-Key", "crashed")];
+    let ask = || house.ask(Method::DELETE, &path, Some(&root), &key, None);
+    house.answers_are_kept(false).await;
+    ask().await.is(500);
+    assert_eq!(row(&house, mail).await, ("dead".into(), 4, None));
+    house.answers_are_kept(true).await;
+    for answer in futures::future::join_all((0..8).map(|_| ask())).await {
+        answer.is(204);
+    }
+    let set_aside = ("discarded".into(), 4, Some(root.id));
+    assert_eq!(row(&house, mail).await, set_aside);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_answered_is_not_tried_again_and_all_repeats_hear_the_same() {
+    let Team {
+        house,
+        project,
+        contributor,
+        ..
+    } = Team::new().await;
+    let root = house.super_admin().await;
+    let (item, run) = given_up(&house, &contributor, project).await;
+    let mail = Uuid::from_u128(7);
+    job(&house, mail, "email", None).await;
+    let before = house.stream(item).await;
+    let key = [("Idempotency-Key", "crashed")];
+    for (letter, state) in [(mail, "queued"), (run, "retried")] {
+        let path = format!("/ops/dead-letters/{letter}/retry");
+        let ask = || house.ask(Method::POST, &path, Some(&root), &key, None);
+        house.answers_are_kept(false).await;
+        ask().await.is(500);
+        assert_eq!(row(&house, letter).await.0, "dead");
+        assert_eq!(house.stream(item).await, before);
+        house.answers_are_kept(true).await;
+        let answers = futures::future::join_all((0..8).map(|_| ask())).await;
+        let bodies: Vec<_> = answers.into_iter().map(|one| one.is(202).body).collect();
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+        assert_eq!(row(&house, letter).await.0, state);
+        sqlx::query("DELETE FROM command_log WHERE idempotency_key = 'crashed'")
+            .execute(house.pool())
+            .await
+            .expect("forgotten");
+    }
+    assert_eq!(house.stream(item).await.len(), before.len() + 1);
 }

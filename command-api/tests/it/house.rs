@@ -271,6 +271,20 @@ impl House {
         self.relay.cancel();
     }
 
+    /// As if the process died before it could keep the answer under the key `crashed`, or no more.
+    pub async fn answers_are_kept(&self, kept: bool) {
+        let change = if kept {
+            "DROP CONSTRAINT no_room"
+        } else {
+            "ADD CONSTRAINT no_room CHECK (idempotency_key <> 'crashed')"
+        };
+        let statement = format!("ALTER TABLE command_log {change}");
+        sqlx::query(&statement)
+            .execute(self.pool())
+            .await
+            .expect("altered");
+    }
+
     /// Where a stored file is on this machine.
     pub fn file(&self, key: &str) -> std::path::PathBuf {
         self.home.path().join("objects").join(key)

@@ -1,5 +1,6 @@
 //! Addresses to which no mail is sent, over HTTP.
 
+use axum::http::Method;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -68,4 +69,27 @@ async fn only_who_runs_the_service_may_and_only_for_an_address() {
     let asked = house.post(&root, PATH, json!({"email": "amal"}));
     house.refused(asked, 422, "VALIDATION_ERROR").await;
     assert_eq!(left(&house).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_answered_was_not_lifted_and_all_repeats_hear_the_same() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    suppress(
+        &house,
+        "amal@example.org",
+        house.clock.now() + Duration::DAY,
+    )
+    .await;
+    let key = [("Idempotency-Key", "crashed")];
+    let body = json!({"email": "amal@example.org"});
+    let ask = || house.ask(Method::POST, PATH, Some(&root), &key, Some(&body));
+    house.answers_are_kept(false).await;
+    ask().await.is(500);
+    assert_eq!(left(&house).await, 1, "nothing was lifted");
+    house.answers_are_kept(true).await;
+    for answer in futures::future::join_all((0..8).map(|_| ask())).await {
+        assert_eq!(answer.is(200).body, json!({"lifted": true}));
+    }
+    assert_eq!(left(&house).await, 0);
 }

@@ -9,6 +9,7 @@ mod dead_letters;
 mod house;
 mod jetstream_lost;
 mod model;
+mod only;
 mod permissions;
 mod rate_limits;
 mod read_your_writes;

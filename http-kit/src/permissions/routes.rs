@@ -230,6 +230,7 @@ pub const RULES: &[Rule] = &[
     route("GET", "/ops/dead-letters", Access::Everything),
     route("POST", "/ops/dead-letters/{id}/retry", Access::Everything),
     route("DELETE", "/ops/dead-letters/{id}", Access::Everything),
+    route("GET", "/ops/suppressed-addresses", Access::Everything),
     route("POST", "/ops/suppressed-addresses/lift", Access::Everything),
 ];
 

@@ -4,6 +4,7 @@
 mod letter;
 mod letters;
 mod post;
+mod refusal;
 mod suppressed;
 mod template;
 mod templates;
@@ -18,6 +19,7 @@ use letters::Letters;
 pub use post::{Authorities, is_sender};
 use post::{Post, Undelivered};
 use runtime::clock::Clock;
+use std::time::Duration;
 pub use templates::Templates;
 
 /// Writes and sends mails.
@@ -46,6 +48,11 @@ impl Mailer {
             store: settings.store.clone(),
             clock: settings.clock.clone(),
         }
+    }
+
+    /// How long to wait before taking on another mail, while the server is left alone.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        self.post.rest()
     }
 
     /// Sends the job's mail, unless there is no reason for it any more.

@@ -1,14 +1,22 @@
 //! Where mails go: to a mail server, or, where none is configured, into files that a person can open.
 //! An error never quotes the mail or what the server said about an address.
 
-use super::{letter::Letter, suppressed::Bounce};
-use crate::jobs::Failure;
+use super::{
+    letter::Letter,
+    refusal::{Refusal, Stage},
+    suppressed::Bounce,
+};
+use crate::{jobs::Failure, remote::breaker::Breaker};
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Message,
+    address::Envelope,
     message::Mailbox,
     transport::smtp::{
-        authentication::Credentials,
-        client::{Certificate, Tls, TlsParameters},
+        Error,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, Certificate, TlsParameters},
+        commands::{Data, Mail, Rcpt},
+        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
     },
 };
 use runtime::config::mail::{MailConfig, SmtpConfig, SmtpSecurity};
@@ -25,8 +33,8 @@ use uuid::Uuid;
 /// The longest that one mail may take. The transport's own limit covers connecting alone.
 const SEND_WITHIN: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Answers about who sends, and not about the mail (RFC 4954, 6).
-const SIGN_IN: [u16; 4] = [530, 534, 535, 538];
+/// The longest that taking leave may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who may vouch for a mail server, beside the usual authorities.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +58,7 @@ impl Authorities {
         Ok(authorities)
     }
 
-    fn tls(&self, host: &str) -> Result<TlsParameters, lettre::transport::smtp::Error> {
+    fn tls(&self, host: &str) -> Result<TlsParameters, Error> {
         let builder = TlsParameters::builder(host.to_owned());
         match &self.0 {
             Some(certificates) => builder.add_root_certificate(certificates.clone()),
@@ -87,6 +95,7 @@ pub(super) struct Post {
     way: Way,
     authorities: Authorities,
     within: Duration,
+    breaker: Breaker,
 }
 
 enum Way {
@@ -106,6 +115,7 @@ impl Post {
             way,
             authorities,
             within: SEND_WITHIN,
+            breaker: Breaker::default(),
         }
     }
 
@@ -120,7 +130,7 @@ impl Post {
         let from = self.from.as_ref().map_err(Clone::clone)?;
         let message = letter.message(from, event_id, at)?;
         match &self.way {
-            Way::Server(smtp) => self.send(smtp, message).await,
+            Way::Server(smtp) => self.send(smtp, &message).await,
             Way::Files(directory) => {
                 let path = directory.join(file_name(kind, event_id, at));
                 let written =
@@ -137,102 +147,124 @@ impl Post {
         }
     }
 
+    /// How long to wait before sending another, while the server is left alone.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        self.breaker.rest()
+    }
+
     /// A connection of its own for each mail: a send that is cut off in the middle must not leave a
     /// half-used connection for the next one.
-    async fn send(&self, smtp: &SmtpConfig, message: Message) -> Result<(), Undelivered> {
-        let transport = transport(smtp, &self.authorities)?;
-        match tokio::time::timeout(self.within, transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Undelivered {
-                failure: refusal(&error),
-                bounce: bounce(&error),
-            }),
-            Err(_) => {
-                let detail = format!("the mail server did not finish in {:?}", self.within);
-                Err(Failure::passing("MAIL_TIMEOUT", detail).into())
+    async fn send(&self, smtp: &SmtpConfig, message: &Message) -> Result<(), Undelivered> {
+        let mut connection = None;
+        let talk = converse(&mut connection, smtp, &self.authorities, message);
+        let Ok(said) = tokio::time::timeout(self.within, talk).await else {
+            self.broken();
+            let detail = format!("the mail server did not finish in {:?}", self.within);
+            return Err(Failure::passing("MAIL_TIMEOUT", detail).into());
+        };
+        if let Some(mut connection) = connection {
+            // What became of the mail is known, whatever is said to this.
+            let _ = tokio::time::timeout(LEAVE_WITHIN, connection.abort()).await;
+        }
+        match said {
+            Err(refusal) if !refusal.by_a_working_server() => {
+                self.broken();
+                Err(refusal.into())
+            }
+            said => {
+                self.breaker.succeeded();
+                Ok(said?)
             }
         }
     }
+
+    fn broken(&self) {
+        if self.breaker.failed() {
+            tracing::error!("the mail server fails again and again: it is left alone for a while");
+            metrics::counter!("alta_engine_circuit_opened_total", "engine" => "the mail server")
+                .increment(1);
+        }
+    }
 }
 
-fn transport(
+/// Says all that is to be said for one mail, so that a refusal tells its stage.
+async fn converse(
+    kept: &mut Option<AsyncSmtpConnection>,
     smtp: &SmtpConfig,
     authorities: &Authorities,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failure> {
-    let tls = || {
-        authorities
-            .tls(&smtp.host)
-            .map_err(|_| Failure::passing("MAIL_SERVER_UNAVAILABLE", "TLS cannot be set up"))
-    };
-    let security = match smtp.security {
-        SmtpSecurity::Opportunistic => Tls::Opportunistic(tls()?),
-        SmtpSecurity::StartTls => Tls::Required(tls()?),
-        SmtpSecurity::Implicit => Tls::Wrapper(tls()?),
-        SmtpSecurity::None => Tls::None,
-    };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(smtp.host.clone())
-        .port(smtp.port)
-        .timeout(Some(CONNECT_WITHIN))
-        .tls(security);
+    message: &Message,
+) -> Result<(), Refusal> {
+    let at = |stage| move |error| Refusal::At(stage, error);
+    let connection = kept.insert(open(smtp, authorities).await.map_err(at(Stage::Opening))?);
     if let Some((user, password)) = &smtp.credentials {
-        let password = password.expose().to_owned();
-        builder = builder.credentials(Credentials::new(user.clone(), password));
+        let credentials = Credentials::new(user.clone(), password.expose().to_owned());
+        let signed_in = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
+        signed_in.map_err(at(Stage::SigningIn))?;
     }
-    Ok(builder.build())
-}
-
-/// The code alone is kept: servers like to repeat the address in their words.
-fn refusal(error: &lettre::transport::smtp::Error) -> Failure {
-    let code = error.status();
-    let said = code.map_or_else(
-        || "the mail server cannot be reached or broke off".to_owned(),
-        |code| format!("the mail server answered {code}"),
+    let (envelope, text) = (message.envelope(), message.formatted());
+    let sender = Mail::new(
+        envelope.from().cloned(),
+        parameters(connection, envelope, &text)?,
     );
-    if code.is_some_and(|code| SIGN_IN.contains(&u16::from(code))) {
-        Failure::passing("MAIL_SIGN_IN_REFUSED", said)
-    } else if error.is_client() {
-        unfit(error)
-    } else if error.is_permanent() {
-        Failure::lasting("MAIL_REFUSED", said)
-    } else if code.is_some() {
-        Failure::passing("MAIL_REFUSED_FOR_NOW", said)
-    } else {
-        Failure::passing("MAIL_SERVER_UNAVAILABLE", said)
+    let said = connection.command(sender).await;
+    said.map_err(at(Stage::Sender))?;
+    for recipient in envelope.to() {
+        let recipient = Rcpt::new(recipient.clone(), vec![]);
+        let said = connection.command(recipient).await;
+        said.map_err(at(Stage::Recipient))?;
     }
+    let said = connection.command(Data).await;
+    said.map_err(at(Stage::Text))?;
+    let said = connection.message(&text).await;
+    said.map_err(at(Stage::Text))?;
+    Ok(())
 }
 
-/// What this side did not even ask for, since the server does not offer it. Only an address that the
-/// server cannot write to is the mail's own fault.
-fn unfit(error: &lettre::transport::smtp::Error) -> Failure {
-    let words = std::error::Error::source(error).map(ToString::to_string);
-    if words.is_some_and(|words| words.contains("SMTPUTF8")) {
-        return Failure::lasting("MAIL_REFUSED", "the mail server takes no such address");
+/// Connects, is greeted, and secures the connection as it is configured: where STARTTLS is required it
+/// is asked for, offered or not.
+async fn open(smtp: &SmtpConfig, authorities: &Authorities) -> Result<AsyncSmtpConnection, Error> {
+    let tls = || authorities.tls(&smtp.host);
+    let implicit = match smtp.security {
+        SmtpSecurity::Implicit => Some(tls()?),
+        SmtpSecurity::Opportunistic | SmtpSecurity::StartTls | SmtpSecurity::None => None,
+    };
+    let (server, hello) = ((smtp.host.as_str(), smtp.port), ClientId::default());
+    let connected =
+        AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_WITHIN), &hello, implicit, None);
+    let mut connection = connected.await?;
+    let starts_tls = match smtp.security {
+        SmtpSecurity::StartTls => true,
+        SmtpSecurity::Opportunistic => connection.can_starttls(),
+        SmtpSecurity::Implicit | SmtpSecurity::None => false,
+    };
+    if starts_tls {
+        connection.starttls(tls()?, &hello).await?;
     }
-    let detail = "the mail server offers no TLS, or no way to sign in, as the settings want it";
-    Failure::passing("MAIL_SERVER_UNFIT", detail)
+    Ok(connection)
 }
 
-/// Whether the address itself was refused. Servers that say why do so in an enhanced code (RFC 3463);
-/// 5.1.7 and 5.1.8 are about the sender.
-fn bounce(error: &lettre::transport::smtp::Error) -> Option<Bounce> {
-    let code = error.status()?.to_string();
-    let words = std::error::Error::source(error).map(ToString::to_string);
-    let enhanced = words
-        .as_deref()
-        .and_then(|words| words.split_whitespace().next());
-    let enhanced = enhanced.filter(|word| {
-        word.split('.').count() == 3
-            && word
-                .bytes()
-                .all(|byte| byte == b'.' || byte.is_ascii_digit())
-    });
-    match (code.as_str(), enhanced) {
-        (_, Some("5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1")) => {
-            Some(Bounce::Certain)
+/// What a mail asks of a server beyond ASCII (RFC 6531, RFC 6152).
+fn parameters(
+    connection: &AsyncSmtpConnection,
+    envelope: &Envelope,
+    text: &[u8],
+) -> Result<Vec<MailParameter>, Refusal> {
+    let offers = |feature| connection.server_info().supports_feature(feature);
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let mut parameters = vec![];
+    if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
+        if !offers(Extension::SmtpUtfEight) {
+            return Err(Refusal::Letters);
         }
-        ("550" | "551" | "553", None) => Some(Bounce::Likely),
-        _ => None,
+        parameters.push(MailParameter::SmtpUtfEight);
     }
+    if !text.is_ascii() {
+        if !offers(Extension::EightBitMime) {
+            return Err(Refusal::Letters);
+        }
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    Ok(parameters)
 }
 
 fn file_name(kind: &str, event_id: Uuid, at: OffsetDateTime) -> String {

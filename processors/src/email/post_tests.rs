@@ -100,11 +100,17 @@ async fn a_refusal_for_now_is_passing_and_one_for_ever_is_lasting() {
     let post = to_port(catcher.port());
     catcher.set_mode(MailMode::Refuse(451));
     let failure = deliver(&post).await.expect_err("refused");
-    let passing = Failure::passing("MAIL_REFUSED_FOR_NOW", "the mail server answered 451");
+    let passing = Failure::passing(
+        "MAIL_REFUSED_FOR_NOW",
+        "the mail server answered 451 to the recipient",
+    );
     assert_eq!(failure, passing);
     catcher.set_mode(MailMode::Refuse(550));
     let failure = deliver(&post).await.expect_err("refused");
-    let lasting = Failure::lasting("MAIL_REFUSED", "the mail server answered 550");
+    let lasting = Failure::lasting(
+        "MAIL_REFUSED",
+        "the mail server answered 550 to the recipient",
+    );
     assert_eq!(failure, lasting);
 }
 
@@ -218,7 +224,8 @@ async fn a_wrong_password_is_refused_and_not_shown() {
     );
     let undelivered = attempt(&post).await.expect_err("refused");
     // It is the operator's to mend, and no mail is lost over it.
-    let passing = Failure::passing("MAIL_SIGN_IN_REFUSED", "the mail server answered 535");
+    let said = "the mail server answered 535 5.7.8 to the sign-in";
+    let passing = Failure::passing("MAIL_SIGN_IN_REFUSED", said);
     assert_eq!(undelivered.failure, passing);
     assert_eq!(undelivered.bounce, None);
     assert!(catcher.mails().is_empty());
@@ -367,5 +374,142 @@ async fn an_address_that_is_refused_is_told_from_a_sender_or_a_mail_that_is() {
         let undelivered = attempt(&post).await.expect_err("refused");
         assert_eq!(undelivered.bounce, expected, "{words}");
         assert!(!undelivered.failure.detail.contains("amal"));
+    }
+}
+
+/// The failure's code and whether it is the mail's own and for ever.
+async fn verdict(post: &Post) -> (String, bool) {
+    let undelivered = attempt(post).await.expect_err("refused");
+    assert_eq!(undelivered.bounce, None);
+    assert!(!undelivered.failure.detail.contains("amal"));
+    (undelivered.failure.code, undelivered.failure.permanent)
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_mail_is_never_its_end() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    let post = to_port(catcher.port());
+    for (command, words, code) in [
+        ("", "554 no service for you", "MAIL_SERVER_REFUSES"),
+        ("", "521 no mails here", "MAIL_SERVER_REFUSES"),
+        (
+            "",
+            "550 5.1.1 amal: what the stage says counts",
+            "MAIL_SERVER_REFUSES",
+        ),
+        ("EHLO", "550 5.7.1 who are you", "MAIL_SERVER_REFUSES"),
+        (
+            "EHLO",
+            "504 5.5.2 a whole name, please",
+            "MAIL_SERVER_REFUSES",
+        ),
+        (
+            "MAIL FROM",
+            "550 5.7.1 not in this name",
+            "MAIL_SENDER_REFUSED",
+        ),
+        ("MAIL FROM", "553 sorry", "MAIL_SENDER_REFUSED"),
+        ("MAIL FROM", "503 out of order", "MAIL_SENDER_REFUSED"),
+        (
+            "MAIL FROM",
+            "530 5.7.0 sign in first",
+            "MAIL_SIGN_IN_REFUSED",
+        ),
+        ("RCPT TO", "500 what", "MAIL_SERVER_REFUSES"),
+        ("RCPT TO", "503 5.5.1 out of order", "MAIL_SERVER_REFUSES"),
+        ("RCPT TO", "502 not here", "MAIL_SERVER_REFUSES"),
+        ("RCPT TO", "504 5.5.2 a whole name", "MAIL_SERVER_REFUSES"),
+        (
+            "RCPT TO",
+            "550 5.7.1 relaying denied",
+            "MAIL_SERVER_REFUSES",
+        ),
+        ("RCPT TO", "554 5.3.2 closed", "MAIL_SERVER_REFUSES"),
+        (
+            "RCPT TO",
+            "553 5.1.8 amal: bad sender",
+            "MAIL_SENDER_REFUSED",
+        ),
+        ("RCPT TO", "535 5.7.8 no", "MAIL_SIGN_IN_REFUSED"),
+        ("DATA", "503 5.5.1 out of order", "MAIL_SERVER_REFUSES"),
+        (
+            "DATA",
+            "550 5.7.26 nobody vouches for it",
+            "MAIL_SENDER_REFUSED",
+        ),
+    ] {
+        catcher.set_mode(MailMode::SayTo(command, words));
+        let expected = (code.to_owned(), false);
+        assert_eq!(verdict(&post).await, expected, "{command}: {words}");
+    }
+    catcher.set_mode(MailMode::Accept);
+    deliver(&post).await.expect("it is taken");
+}
+
+#[tokio::test]
+async fn a_refusal_of_tls_or_of_signing_in_is_the_operators_to_mend() {
+    let catcher = MailCatcher::secured(MailTls::StartTls, Some(ACCOUNT)).await;
+    let catcher = catcher.expect("it starts");
+    let post = with(
+        &catcher,
+        SmtpSecurity::StartTls,
+        trusting(&catcher),
+        Some("hush"),
+    );
+    for (command, words, code) in [
+        ("STARTTLS", "502 not here", "MAIL_SERVER_REFUSES"),
+        ("STARTTLS", "554 5.7.3 no", "MAIL_SERVER_REFUSES"),
+        ("AUTH", "504 5.5.4 no such way", "MAIL_SIGN_IN_REFUSED"),
+        ("AUTH", "550 5.1.1 no", "MAIL_SIGN_IN_REFUSED"),
+        ("AUTH", "503 5.5.1 out of order", "MAIL_SIGN_IN_REFUSED"),
+    ] {
+        catcher.set_mode(MailMode::SayTo(command, words));
+        let expected = (code.to_owned(), false);
+        assert_eq!(verdict(&post).await, expected, "{command}: {words}");
+    }
+    assert!(catcher.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_text_is_the_mails_end_and_no_word_on_the_address() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    let post = to_port(catcher.port());
+    for words in ["550 5.7.1 spam", "554 no", "550 no", "552 5.2.2 full"] {
+        catcher.set_mode(MailMode::SayTo("DATA", words));
+        let expected = ("MAIL_REFUSED".to_owned(), true);
+        assert_eq!(verdict(&post).await, expected, "{words}");
+    }
+    catcher.set_mode(MailMode::SayToMail("550 5.1.1 no such mailbox"));
+    let undelivered = attempt(&post).await.expect_err("refused");
+    assert_eq!(undelivered.bounce, Some(Bounce::Certain));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_everybody_is_left_alone_and_one_that_refuses_some_is_not() {
+    let catcher = MailCatcher::start().await.expect("it starts");
+    let post = to_port(catcher.port());
+    for mode in [
+        MailMode::Refuse(550),
+        MailMode::Refuse(451),
+        MailMode::SayToMail("554 5.7.1 spam"),
+    ] {
+        catcher.set_mode(mode);
+        for _ in 0..8 {
+            deliver(&post).await.expect_err("refused");
+        }
+        assert_eq!(post.rest(), None, "{mode:?}");
+    }
+    for mode in [
+        MailMode::SayTo("", "554 no"),
+        MailMode::SayTo("MAIL FROM", "550 5.7.1 no"),
+        MailMode::Drop,
+    ] {
+        let post = to_port(catcher.port());
+        catcher.set_mode(mode);
+        for _ in 0..8 {
+            assert_eq!(post.rest(), None, "{mode:?}");
+            deliver(&post).await.expect_err("refused");
+        }
+        assert!(post.rest().is_some(), "{mode:?}");
     }
 }

@@ -84,7 +84,7 @@ impl Worker {
         let mut woken = self.heads.watch_projection(self.kind.wake());
         let mut failures = 0;
         while !shutdown.is_cancelled() {
-            if let Some(rest) = self.reading.engines.rest(self.kind) {
+            if let Some(rest) = self.rest() {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
                     () = tokio::time::sleep(rest) => {}
@@ -112,6 +112,15 @@ impl Worker {
                 Ok(()) = woken.changed(), if failures == 0 => {}
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// How long to wait before taking a job, while who would do it is left alone.
+    fn rest(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Ocr => self.reading.engines.ocr.rest(),
+            Kind::Transcription => self.reading.engines.transcription.rest(),
+            Kind::Email => self.mailer.rest(),
         }
     }
 

@@ -6,7 +6,7 @@
 //! would (other 4xx: fails at once). What exactly a server said is for the log; the failure is shown
 //! to the item's owner.
 
-mod breaker;
+pub(crate) mod breaker;
 pub(crate) mod google;
 
 use self::breaker::Breaker;

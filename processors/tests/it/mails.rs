@@ -266,6 +266,44 @@ async fn a_server_that_refuses_for_now_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_nobodys_mails_is_tried_again_and_no_address_suffers_for_it() {
+    let (mut house, catcher) = with_server().await;
+    house.settings.jobs.retry_delay = Duration::from_millis(500);
+    for (email, mode, code) in [
+        (
+            "amal@example.org",
+            MailMode::SayTo("", "554 no"),
+            "MAIL_SERVER_REFUSES",
+        ),
+        (
+            "badr@example.org",
+            MailMode::SayTo("MAIL FROM", "553 not in this name"),
+            "MAIL_SENDER_REFUSED",
+        ),
+    ] {
+        catcher.set_mode(mode);
+        let running = start(&house);
+        let user = house.register(email).await;
+        let job = job_of(&house, user, "UserRegistered").await;
+        until("a refused attempt", async || {
+            let row = house.job(job).await;
+            row.is_some_and(|row| row.error_code.as_deref() == Some(code))
+        })
+        .await;
+        catcher.set_mode(MailMode::Accept);
+        let mail = catcher.wait_for(email, "verify-email").await;
+        mail.expect("a mail");
+        assert_eq!(ended(&house, job).await.state, "succeeded");
+        running.stop().await;
+    }
+    let suppressed: i64 = sqlx::query_scalar("SELECT count(*) FROM suppressed_addresses")
+        .fetch_one(&house.database.pool)
+        .await
+        .expect("the table");
+    assert_eq!(suppressed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_for_ever_fails_at_once_and_one_that_lasts_is_a_dead_letter() {
     let (house, catcher) = with_server().await;
     catcher.set_mode(MailMode::Refuse(550));

@@ -13,15 +13,43 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How many looks a rebuild that failed is left alone for.
 const REST: u32 = 10;
 
-/// Takes up what was asked for, and what another process left behind, until `shutdown`.
+/// Takes up what was asked for, and what another process left behind, until `shutdown`; beside that,
+/// since a rebuild may take hours, looks through what stands still.
 pub(crate) async fn when_asked(settings: RebuildSettings, shutdown: CancellationToken) {
+    tokio::join!(
+        take_up(&settings, &shutdown),
+        look_through(&settings, &shutdown)
+    );
+}
+
+async fn look_through(settings: &RebuildSettings, shutdown: &CancellationToken) {
+    let mut connection: Option<PgConnection> = None;
+    while look_is_due(shutdown).await {
+        if connection.is_none() {
+            connection = PgConnection::connect_with(&settings.connect).await.ok();
+        }
+        let Some(open) = &mut connection else {
+            continue;
+        };
+        if let Err(error) = discard_outlived(open, settings).await {
+            tracing::warn!(%error, "copies that stand still are not looked through: {error}");
+            connection = None;
+        }
+    }
+}
+
+/// Waits for the next look; false when there is to be none.
+async fn look_is_due(shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        () = shutdown.cancelled() => false,
+        () = tokio::time::sleep(EVERY) => true,
+    }
+}
+
+async fn take_up(settings: &RebuildSettings, shutdown: &CancellationToken) {
     let mut connection: Option<PgConnection> = None;
     let mut resting: HashMap<String, u32> = HashMap::new();
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
+    while look_is_due(shutdown).await {
         resting.retain(|_, looks| {
             *looks -= 1;
             *looks > 0
@@ -32,11 +60,6 @@ pub(crate) async fn when_asked(settings: RebuildSettings, shutdown: Cancellation
         let Some(open) = &mut connection else {
             continue;
         };
-        if let Err(error) = discard_outlived(open, &settings).await {
-            tracing::warn!(%error, "copies that stand still are not looked through: {error}");
-            connection = None;
-            continue;
-        }
         let Ok(names) = open_requests(open).await else {
             connection = None;
             continue;
@@ -46,7 +69,7 @@ pub(crate) async fn when_asked(settings: RebuildSettings, shutdown: Cancellation
                 continue;
             }
             let attempt = Attempt::of_service(shutdown.clone());
-            match rebuild_named(&name, &settings, &attempt).await {
+            match rebuild_named(&name, settings, &attempt).await {
                 Ok(_) | Err(RebuildError::UnderWay(_)) => {}
                 Err(error) => {
                     tracing::error!(
@@ -71,7 +94,8 @@ async fn open_requests(connection: &mut PgConnection) -> Result<Vec<String>, sql
 }
 
 /// Throws away what was filled before somebody, or something, was erased, and stands still: an operator
-/// interrupted it, or it failed. Whoever goes on with it begins anew. Keys that were destroyed before it was
+/// interrupted it, it failed, or it has waited for a minute to be taken up (a restart takes less).
+/// Whoever goes on with it begins anew. Keys that were destroyed before it was
 /// begun were nobody's to open any more, but for those that a process keeps for a minute. Returns of which
 /// projections.
 ///
@@ -81,9 +105,11 @@ pub async fn discard_outlived(
     connection: &mut PgConnection,
     settings: &RebuildSettings,
 ) -> Result<Vec<String>, RebuildError> {
-    let outlived = sqlx::query_scalar!(
-        "SELECT name FROM projection_rebuilds r
-         WHERE position > 0 AND (state = 'interrupted' OR (state = 'filling' AND error IS NOT NULL))
+    let outlived = sqlx::query!(
+        "SELECT name, position FROM projection_rebuilds r
+         WHERE position > 0 AND state <> 'done'
+           AND (state = 'interrupted' OR error IS NOT NULL
+                OR coalesce(moved_at, requested_at) < clock_timestamp() - interval '1 minute')
            AND EXISTS (SELECT 1 FROM events e JOIN event_log l ON l.event_id = e.id
                        WHERE e.event_type IN ('UserErased', 'SubmissionErased')
                          AND l.position > r.position
@@ -93,21 +119,28 @@ pub async fn discard_outlived(
     .fetch_all(connection)
     .await?;
     let mut discarded = vec![];
-    for name in outlived {
+    for row in outlived {
+        let name = row.name;
         // Who fills it at this moment follows the erasure when it comes to it.
         let Some(mut locked) = try_lead(&settings.connect, &place(&name)).await? else {
             continue;
         };
         let mut tx = locked.begin().await?;
-        sqlx::query!("SELECT projection_discard($1)", name)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query!(
-            "UPDATE projection_rebuilds SET position = 0, seen = 0 WHERE name = $1",
+        let emptied = sqlx::query!(
+            "UPDATE projection_rebuilds SET position = 0, seen = 0
+             WHERE name = $1 AND position = $2 AND state <> 'done'",
             name,
+            row.position,
         )
         .execute(&mut *tx)
         .await?;
+        if emptied.rows_affected() == 0 {
+            // Somebody went on with it before it was locked.
+            continue;
+        }
+        sqlx::query!("SELECT projection_discard($1)", name)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         tracing::info!(
             projection = name,

@@ -672,6 +672,62 @@ async fn a_copy_that_stands_still_is_thrown_away_once_it_holds_what_was_erased()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_waits_to_be_taken_up_is_not_waited_for_for_long() {
+    let mut world = World::new(5).await;
+    world.new_item().await;
+    let diary = world.diary().await;
+    let before = world.events_after(0).await;
+    world.apply(&before, 7).await;
+    let (pool, settings) = (world.database.pool.clone(), world.rebuild_settings().await);
+    for (name, table, state) in [
+        (Submissions::NAME, "submissions", "requested"),
+        (History::NAME, "history", "filling"),
+    ] {
+        left_half_done(&pool, name, table, &settings).await;
+        // Asked for again, or as a process leaves it that dies.
+        sqlx::query("UPDATE projection_rebuilds SET state = $2 WHERE name = $1")
+            .bind(name)
+            .bind(state)
+            .execute(&pool)
+            .await
+            .expect("a row");
+    }
+    world.erase(diary).await;
+    let after = world.events_after(before.len() as i64).await;
+    world.apply(&after, 3).await;
+    let mut connection = PgConnection::connect_with(&settings.connect)
+        .await
+        .expect("connected");
+    let discarded = discard_outlived(&mut connection, &settings).await;
+    assert_eq!(discarded.expect("looked through"), [""; 0], "a restart");
+    sqlx::query("UPDATE projection_rebuilds SET moved_at = moved_at - interval '61 seconds'")
+        .execute(&pool)
+        .await
+        .expect("a minute later");
+    // Who fills one at this moment comes to the erasure.
+    let filling = event_store::try_lead(&settings.connect, "rebuild_history").await;
+    let filling = filling.expect("locked");
+    assert!(filling.is_some());
+    let discarded = discard_outlived(&mut connection, &settings).await;
+    assert_eq!(discarded.expect("looked through"), ["submissions"]);
+    drop(filling);
+    assert_eq!(copies(&pool).await, ["rebuild_history"]);
+    let mut discarded = vec![];
+    while discarded.is_empty() {
+        let looked = discard_outlived(&mut connection, &settings).await;
+        discarded = looked.expect("looked through");
+    }
+    assert_eq!(discarded, ["history"]);
+    assert_eq!(copies(&pool).await, [""; 0]);
+    assert_eq!(where_named(&pool).await, []);
+    let attempt = Attempt::of_service(CancellationToken::new());
+    for name in [Submissions::NAME, History::NAME] {
+        let rebuilt = rebuild_named(name, &settings, &attempt).await;
+        assert!(matches!(rebuilt, Ok(Outcome::Swapped(_))), "{rebuilt:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_an_erased_person_is_left_and_a_rebuild_makes_the_same_rows() {
     for seed in [1, 2, 3] {
         erased_story(seed).await;

@@ -368,26 +368,28 @@ async fn while_the_object_store_fails_only_search_stands_still() {
     drop(running);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_an_operator_left_behind_goes_when_somebody_is_erased() {
-    let house = House::new().await;
-    let _running = house.projectors();
+/// Somebody, and a copy of `access` that an operator left behind, which shows them.
+async fn left_behind(house: &House) -> Uuid {
     let person = house.register("amina@example.org").await;
     house.settled().await;
-    let pool = &house.database.pool;
     let connect: PgConnectOptions = house.database.url.parse().expect("a URL");
     let settings = RebuildSettings {
         connect: connect.options([("role", "alta_projectors")]),
         log: house.log.clone(),
         storage: house.storage.clone(),
     };
-    crate::erasing::left_half_done(pool, "access", "users", &settings).await;
-    let left = async || {
-        let copy = "SELECT to_regclass('rebuild_access.users') IS NOT NULL";
-        let left = sqlx::query_scalar::<_, bool>(copy).fetch_one(pool).await;
-        left.expect("asked")
-    };
-    assert!(left().await);
+    crate::erasing::left_half_done(&house.database.pool, "access", "users", &settings).await;
+    assert!(copy_is_left(house).await);
+    person
+}
+
+async fn copy_is_left(house: &House) -> bool {
+    let copy = "SELECT to_regclass('rebuild_access.users') IS NOT NULL";
+    let left = sqlx::query_scalar(copy);
+    left.fetch_one(&house.database.pool).await.expect("asked")
+}
+
+async fn erase(house: &House, person: Uuid) {
     let also = Also {
         erase: Some(Erase::Person(person)),
         ..Also::default()
@@ -397,5 +399,45 @@ async fn a_copy_that_an_operator_left_behind_goes_when_somebody_is_erased() {
         .store
         .execute_with::<User>(person, command, &context, also);
     erased.await.expect("erased");
-    until("the copy is gone", async || !left().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_an_operator_left_behind_goes_when_somebody_is_erased() {
+    let house = House::new().await;
+    let _running = house.projectors();
+    let person = left_behind(&house).await;
+    erase(&house, person).await;
+    until("the copy is gone", async || !copy_is_left(&house).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_left_behind_goes_also_while_another_is_made() {
+    let house = House::new().await;
+    let _running = house.projectors();
+    let person = left_behind(&house).await;
+    let pool = &house.database.pool;
+    // A reader keeps the other from taking its place.
+    let mut reading = pool.begin().await.expect("a transaction");
+    sqlx::query("SELECT count(*) FROM review_queue")
+        .execute(&mut *reading)
+        .await
+        .expect("read");
+    let ask = "INSERT INTO projection_rebuilds (name, state) VALUES ('review_queue', 'requested')";
+    sqlx::query(ask).execute(pool).await.expect("asked");
+    let being_made = async || {
+        let made = "SELECT state = 'filling' AND target > 0 AND seen = target
+                    FROM projection_rebuilds WHERE name = 'review_queue'";
+        let made = sqlx::query_scalar::<_, bool>(made).fetch_one(pool).await;
+        made.expect("asked")
+    };
+    until("it is filled", being_made).await;
+    erase(&house, person).await;
+    until("the copy is gone", async || !copy_is_left(&house).await).await;
+    let state: String =
+        sqlx::query_scalar("SELECT state FROM projection_rebuilds WHERE name = 'review_queue'")
+            .fetch_one(pool)
+            .await
+            .expect("a state");
+    assert_eq!(state, "filling", "the other is being made");
+    reading.rollback().await.expect("read enough");
 }

@@ -11,7 +11,12 @@ async fn projections_and_dead_letters_are_for_super_admins() {
     let (house, _running) = House::new().await;
     let (amina, root) = (house.person("amina").await, house.super_admin("root").await);
     house.settled().await;
-    for path in ["/ops/projections", "/ops/dead-letters", "/health/detailed"] {
+    for path in [
+        "/ops/projections",
+        "/ops/dead-letters",
+        "/ops/suppressed-addresses",
+        "/health/detailed",
+    ] {
         assert_eq!(
             house.get(&amina, path).await.refusal(),
             (403, "FORBIDDEN".into()),
@@ -86,6 +91,46 @@ async fn projections_and_dead_letters_are_for_super_admins() {
         health["queues"],
         json!([{"kind": "ocr", "state": "dead", "count": 3}])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_addresses_are_shown_page_by_page_and_not_what_they_are() {
+    let (house, _running) = House::new().await;
+    let root = house.super_admin("root").await;
+    house.settled().await;
+    // Two of one moment, and one whose time is over.
+    for (n, since, until) in [(1_u8, 3, 1), (2, 2, 1), (3, 2, 1), (4, 1, 1), (5, 9, -1)] {
+        sqlx::query(
+            "INSERT INTO suppressed_addresses (address_hmac, since, until)
+             VALUES ($1, date_trunc('hour', now() - make_interval(days => $2)),
+                     now() + make_interval(days => $3))",
+        )
+        .bind(vec![n; 32])
+        .bind(since)
+        .bind(until)
+        .execute(&house.database.pool)
+        .await
+        .expect("a row");
+    }
+    let mut path = "/ops/suppressed-addresses?limit=1".to_owned();
+    let mut seen = vec![];
+    loop {
+        let page = house.get(&root, &path).await;
+        let rows = page.ok();
+        assert_eq!(rows.as_array().map(Vec::len), Some(1));
+        assert_eq!(keys(&rows[0]), ["id", "since", "until"]);
+        seen.push(rows[0].clone());
+        match page.next() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 4);
+    assert!(seen.is_sorted_by_key(|row| std::cmp::Reverse(row["since"].to_string())));
+    let all = house.get(&root, "/ops/suppressed-addresses").await.ok();
+    assert_eq!(all, json!(seen));
+    let other = house.get(&root, "/ops/dead-letters?limit=1").await.ok();
+    assert_eq!(other, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
