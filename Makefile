@@ -12,8 +12,10 @@ endif
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 
+comma := ,
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test schemathesis fixtures hostile chaos bench bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures hostile chaos bench bench-soak bench-growth bench-visible bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,7 +50,22 @@ chaos: setup-tests ## 200 faults while clients work (FAULTS=n SEED=n to change; 
 	ALTA_CHAOS_FAULTS=$(or $(FAULTS),200) $(if $(SEED),ALTA_CHAOS_SEED=$(SEED)) \
 	$(CARGO) test -p e2e --test it -- whatever_fails --nocapture
 
-bench: setup ## measure an optimised build: how soon a commit is visible; prints p50, p99 and max
+bench: setup ## measure an optimised build, within fifteen minutes: what it takes and how fast it answers, beside pgbench (docs/performance.md)
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin load -- $(or $(ITEMS),100000)
+	$(CARGO) run --release --quiet -p benches --bin rebuild -- $(or $(EVENTS),200000)
+	$(CARGO) run --release --quiet -p benches --bin verify -- $(or $(EVENTS),200000) 1
+	$(CARGO) bench -p benches --bench parts -- --warm-up-time 1 --measurement-time 2
+
+bench-soak: setup ## measure an optimised build: 20 minutes (MINUTES=n) at half of saturation, memory each minute
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin load -- soak $(or $(MINUTES),20)
+
+bench-growth: setup ## measure an optimised build: the same command with 1,000, 100,000 and 5,000,000 events stored (SIZES=n,n,n)
+	$(CARGO) build --release -p alta -p benches
+	$(CARGO) run --release --quiet -p benches --bin growth -- $(or $(SIZES),1000$(comma)100000$(comma)5000000)
+
+bench-visible: setup ## measure an optimised build: how soon a commit is visible, at 100 submissions a second for 30 s
 	$(CARGO) build --release -p alta -p benches
 	$(CARGO) run --release --quiet -p benches --bin visible
 

@@ -209,3 +209,27 @@ impl Rows {
         Ok(())
     }
 }
+
+/// Counts what [`fill`] has written, as the projector of figures would have.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn fill_figures(connection: &mut PgConnection, projects: [Uuid; 2]) -> Result<()> {
+    let statements = [
+        "INSERT INTO analytics_status_counts (project_id, owner_id, item_type, status, count)
+         SELECT project_id, owner_id, item_type, status, count(*) FROM submissions
+         WHERE project_id = ANY($1) GROUP BY 1, 2, 3, 4",
+        "INSERT INTO analytics_contributions_daily (project_id, owner_id, day, count)
+         SELECT project_id, owner_id, (created_at AT TIME ZONE 'UTC')::date, count(*) FROM submissions
+         WHERE project_id = ANY($1) GROUP BY 1, 2, 3",
+    ];
+    for statement in statements {
+        let statement = sqlx::query(statement).bind(projects.as_slice());
+        statement.execute(&mut *connection).await?;
+    }
+    for table in ["analytics_status_counts", "analytics_contributions_daily"] {
+        let vacuum = format!("VACUUM ANALYZE {table}");
+        connection.execute(vacuum.as_str()).await?;
+    }
+    Ok(())
+}

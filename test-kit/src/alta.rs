@@ -275,7 +275,7 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// `root` and all below it, by the process table.
-fn descendants(root: i32) -> Vec<i32> {
+pub fn descendants(root: i32) -> Vec<i32> {
     let processes: Vec<(i32, i32)> = fs::read_dir("/proc")
         .into_iter()
         .flatten()

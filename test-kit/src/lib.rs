@@ -15,7 +15,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use alta::{AltaProcess, all_gone};
+pub use alta::{AltaProcess, all_gone, descendants};
 pub use durable_postgres::{DurablePostgres, durable_postgres};
 pub use home::Home;
 pub use mail::{Mail, MailCatcher, MailMode, MailTls};

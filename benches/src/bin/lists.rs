@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use benches::{
     corpus::Corpus,
     filled::{fill, fill_trail},
+    processes::processor_time,
 };
 use e2e::{Answer, Client, Mailbox, Person, super_admin};
 use futures::future::try_join_all;
@@ -277,21 +278,6 @@ impl Bench<'_> {
         print(what, &mut all, worked / self.requests as f64);
         Ok(())
     }
-}
-
-/// Milliseconds that these processes have worked so far: unlike the time that a caller waits, it does
-/// not depend on what else the machine does. A tick of the process table is 10 ms.
-fn processor_time(processes: &[i32]) -> f64 {
-    let ticks = processes.iter().filter_map(|process| {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(2);
-        Some(
-            fields
-                .filter_map(|ticks| ticks.parse::<u64>().ok())
-                .sum::<u64>(),
-        )
-    });
-    ticks.sum::<u64>() as f64 * 10.0
 }
 
 /// Milliseconds of each of `requests` requests.

@@ -8,21 +8,15 @@
 //! `cargo run -p benches --bin verify -- [events] [runs]`
 
 use anyhow::{Context, Result, ensure};
-use event_store::{
-    GENESIS, Link,
-    audit::{Span, export, verify, verify_export},
-};
-use futures::TryStreamExt;
-use sqlx::{Connection, Executor, PgConnection, Row};
+use benches::stored::chain;
+use event_store::audit::{Span, export, verify, verify_export};
+use sqlx::{Connection, Executor, PgConnection};
 use std::{
     fs::File,
     io::{BufReader, BufWriter, Write},
 };
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
-/// How many hashes one statement takes to the log.
-const AT_A_TIME: usize = 10_000;
 const BUFFER: usize = 1 << 20;
 const FILL: &str = r"
 INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
@@ -38,8 +32,6 @@ SELECT 'submission', '0190a000-0000-7000-8000-' || lpad(to_hex(n / 8), 12, '0'),
                jsonb_build_object('subject', '0190a000-0000-7000-8000-000000000001',
                                   'data', repeat(md5((n + 2)::text), 2))))
 FROM generate_series(0, $1 - 1) n";
-const ROWS: &str = "SELECT id, aggregate_type, aggregate_id, sequence, event_type, event_version,
-       recorded_at, payload::text, metadata::text FROM events ORDER BY id";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -125,53 +117,8 @@ async fn fill(connection: &mut PgConnection, url: &str, events: i64) -> Result<(
         .execute(&mut *connection)
         .await?;
     connection.execute("VACUUM ANALYZE events").await?;
-    let mut writer = PgConnection::connect(url).await?;
-    let (mut position, mut previous) = (0_i64, GENESIS);
-    let mut entries: Vec<(i64, i64, Vec<u8>)> = Vec::with_capacity(AT_A_TIME);
-    let mut rows = sqlx::query(ROWS).fetch(&mut *connection);
-    while let Some(row) = rows.try_next().await? {
-        position += 1;
-        let at: OffsetDateTime = row.try_get(6)?;
-        let link = Link {
-            position,
-            aggregate_type: row.try_get(1)?,
-            aggregate_id: row.try_get(2)?,
-            sequence: row.try_get(3)?,
-            event_type: row.try_get(4)?,
-            event_version: row.try_get(5)?,
-            recorded_at_micros: (at.unix_timestamp_nanos() / 1_000) as i64,
-            payload: row.try_get(7)?,
-            metadata: row.try_get(8)?,
-        };
-        previous = link.hash(&previous);
-        entries.push((position, row.try_get(0)?, previous.to_vec()));
-        if entries.len() == AT_A_TIME {
-            append(&mut writer, &mut entries).await?;
-        }
-    }
-    drop(rows);
-    append(&mut writer, &mut entries).await?;
-    writer
-        .execute("UPDATE sequencer_state SET low_id = (SELECT max(id) FROM events)")
-        .await?;
-    writer.execute("VACUUM ANALYZE event_log").await?;
-    Ok(())
-}
-
-async fn append(writer: &mut PgConnection, entries: &mut Vec<(i64, i64, Vec<u8>)>) -> Result<()> {
-    let mut columns: (Vec<i64>, Vec<i64>, Vec<Vec<u8>>) = Default::default();
-    for (position, id, hash) in entries.drain(..) {
-        columns.0.push(position);
-        columns.1.push(id);
-        columns.2.push(hash);
-    }
-    let insert = "INSERT INTO event_log (position, event_id, hash)
-                  SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bytea[])";
-    let insert = sqlx::query(insert)
-        .bind(columns.0)
-        .bind(columns.1)
-        .bind(columns.2);
-    insert.execute(writer).await?;
+    chain(connection, url).await?;
+    connection.execute("VACUUM ANALYZE event_log").await?;
     Ok(())
 }
 
