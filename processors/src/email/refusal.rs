@@ -91,11 +91,9 @@ impl From<Refusal> for Undelivered {
             return Failure::passing("MAIL_SERVER_UNAVAILABLE", detail).into();
         };
         let enhanced = enhanced(&error);
-        let mut said = format!("the mail server answered {code}");
-        if let Some((class, subject, detail)) = enhanced {
-            said += &format!(" {class}.{subject}.{detail}");
-        }
-        said = format!("{said} {}", stage.as_str());
+        let why = enhanced.map(|(class, subject, detail)| format!(" {class}.{subject}.{detail}"));
+        let (why, to) = (why.unwrap_or_default(), stage.as_str());
+        let said = format!("the mail server answered {code}{why} {to}");
         if SIGN_IN.contains(&code) || (stage == Stage::SigningIn && error.is_permanent()) {
             return Failure::passing("MAIL_SIGN_IN_REFUSED", said).into();
         }
