@@ -74,7 +74,8 @@ pub async fn fill(
         .execute(
             "INSERT INTO search_lexicon SELECT word, count(*)
              FROM search, unnest(tsvector_to_array(words)) AS word
-             WHERE word NOT LIKE '@%' GROUP BY word",
+             WHERE word NOT LIKE '@%' GROUP BY word
+             ON CONFLICT (word) DO UPDATE SET items = EXCLUDED.items",
         )
         .await?;
     for table in ["submissions", "search", "search_lexicon", "review_queue"] {

@@ -32,11 +32,33 @@ pub fn processor_time(processes: &[i32]) -> f64 {
 }
 
 /// All that this process has started: the service and every server behind it, without the generator.
-pub fn measured() -> Vec<i32> {
+fn measured() -> Vec<i32> {
     let ours = i32::try_from(std::process::id()).unwrap_or_default();
     let mut processes = descendants(ours);
     processes.retain(|process| *process != ours);
     processes
+}
+
+/// What the service and its servers work from now on.
+pub struct Work {
+    processes: Vec<i32>,
+    before: f64,
+}
+
+impl Work {
+    /// Begins to count.
+    pub fn begin() -> Self {
+        let processes = measured();
+        Self {
+            before: processor_time(&processes),
+            processes,
+        }
+    }
+
+    /// Milliseconds since then, for each of so many requests.
+    pub fn each(&self, requests: usize) -> f64 {
+        (processor_time(&self.processes) - self.before) / requests as f64
+    }
 }
 
 /// Memory in KiB that the service's own processes have to themselves, and their part of what they share.

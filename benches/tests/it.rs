@@ -8,9 +8,11 @@ use benches::{
     processes::resident,
     scene::{self, Scene, settled},
     statements::executed,
+    stored::grow,
 };
 use e2e::Person;
-use sqlx::PgPool;
+use event_store::audit::{Span, verify};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use std::cell::RefCell;
 
 /// Texts by status, and the events of a name.
@@ -118,6 +120,45 @@ async fn the_statements_of_a_request_are_found() -> Result<()> {
     let pool = PgPool::connect(&url).await?;
     let found: Vec<sqlx::postgres::PgRow> = sqlx::query(&sql).fetch_all(&pool).await?;
     assert_eq!(found.len(), texts.len());
+    alta.terminate().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_goes_on_after_a_store_that_was_filled() -> Result<()> {
+    let postgres = test_kit::durable_postgres().await;
+    let mut alta = scene::service()?.env("DATABASE_URL", &postgres.url);
+    alta.start().await?;
+    let mut scene = Scene::set(&alta, 1, 1).await?;
+    let mut connection = Connection::open(&scene.address).await?;
+    let item = connection.id(&scene.create(0)).await?;
+    connection.send(&scene.submit(0, &item)).await?;
+    connection.send(&scene.approve(0, &item)).await?;
+    settled(&postgres.url).await?;
+    alta.terminate().await?;
+    let stored = grow(&postgres.url, &item, 400).await?;
+    assert!((390..=400).contains(&stored), "{stored} events");
+
+    alta.start().await?;
+    scene.sign_in_again().await?;
+    scene.texts(3).await?;
+    let head = settled(&postgres.url).await?;
+    assert!(head >= stored + 3, "{head} after {stored}");
+    let mut log = PgConnection::connect(&postgres.url).await?;
+    let verified = verify(&mut log, Span::default(), None).await?;
+    assert_eq!(verified.count(), head);
+    let (items, entries): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM submissions), (SELECT count(*) FROM history WHERE NOT access)",
+    )
+    .fetch_one(&mut log)
+    .await?;
+    let of_items: (i64, i64) = sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE event_type = 'RawTextCreated'),
+                count(*) FILTER (WHERE aggregate_type <> 'access') FROM events",
+    )
+    .fetch_one(&mut log)
+    .await?;
+    assert_eq!((items, entries), of_items);
     alta.terminate().await?;
     Ok(())
 }

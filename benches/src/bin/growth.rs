@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use benches::{
     http::Connection,
     load::{Report, Until, closed_loop},
-    processes::{measured, processor_time},
+    processes::Work,
     scene::{self, Scene, settled},
     stored::grow,
 };
@@ -162,14 +162,13 @@ async fn cost(
     work: impl AsyncFn(&mut Connection, usize) -> Result<()>,
 ) -> Result<Cost> {
     settled(url).await?;
-    let processes = measured();
-    let before = processor_time(&processes);
+    let work_done = Work::begin();
     let report: Report = closed_loop(&scene.address, clients, Until::Count(commands), work).await?;
     settled(url).await?;
-    let worked = processor_time(&processes) - before;
+    let processors = work_done.each(commands);
     ensure!(report.failed == 0, "commands failed: {:?}", report.errors);
     Ok(Cost {
-        processors: worked / commands as f64,
+        processors,
         median: report.times.at(0.5),
         ninety_ninth: report.times.at(0.99),
     })

@@ -26,6 +26,11 @@ pub(crate) fn print(what: &str, clients: usize, report: &Report) {
     }
 }
 
+/// Processor time of service, PostgreSQL and NATS: it does not depend on what else the machine does.
+pub(crate) fn print_work(milliseconds: f64, until: &str) {
+    println!("    processors {milliseconds:.2} ms each, until {until}");
+}
+
 /// A rate as a share of its ceiling.
 pub(crate) fn beside(rate: f64, ceiling: &Ceiling) {
     let share = rate / ceiling.rate;
@@ -44,12 +49,12 @@ pub(crate) const fn verdict(met: bool) -> &'static str {
 }
 
 /// Of seconds and MiB.
-pub(crate) fn print_memory(samples: &[(f64, f64)]) {
+pub(crate) fn print_memory(when: &str, samples: &[(f64, f64)]) {
     let first = samples.first().map_or(f64::NAN, |sample| sample.1);
     let last = samples.last().map_or(f64::NAN, |sample| sample.1);
     let most = samples.iter().map(|sample| sample.1).fold(0.0, f64::max);
     println!(
-        "memory of the service alone: {first:.0} MiB at first, {most:.0} MiB at most, {last:.0} MiB at \
+        "memory of the service alone, {when}: {first:.0} MiB at first, {most:.0} MiB at most, {last:.0} MiB at \
          last  goal < {MEMORY_GOAL:.0} MiB: {}",
         verdict(most < MEMORY_GOAL)
     );

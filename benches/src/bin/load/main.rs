@@ -68,13 +68,21 @@ async fn main() -> Result<()> {
     let memory = Sampler::start(&bench.alta)?;
     if soaks {
         soak::run(&mut bench, number(1, 20)?).await?;
+        print_memory("soak", &memory.stop());
     } else {
         writes::run(&bench).await?;
+        print_memory("creating and deciding", &memory.stop());
+        let memory = Sampler::start(&bench.alta)?;
+        writes::logins(&bench).await?;
+        print_memory("signing in", &memory.stop());
         bench.scene.sign_in_again().await?;
+        let memory = Sampler::start(&bench.alta)?;
         reads::run(&bench, usize::try_from(number(0, 100_000)?)?).await?;
+        print_memory("lists", &memory.stop());
+        let memory = Sampler::start(&bench.alta)?;
         replay::run(&bench).await?;
+        print_memory("replay", &memory.stop());
     }
-    print_memory(&memory.stop());
     bench.alta.terminate().await?;
     Ok(())
 }

@@ -2,13 +2,14 @@
 
 use crate::{
     Bench,
-    figures::{Ceiling, beside, print},
+    figures::{Ceiling, beside, print, print_work},
 };
 use anyhow::{Context, Result};
 use benches::{
     filled::{fill, fill_figures},
     http::{Call, Connection},
     load::{Schedule, Until, closed_loop, open_loop},
+    processes::Work,
     scene::settled,
     statements::{Statement, executed},
 };
@@ -113,8 +114,11 @@ async fn measure(bench: &Bench, list: &Read) -> Result<()> {
     let data_dir = bench.alta.data_dir();
     let request = work(&mut connection, 0);
     let statements = executed(&data_dir, &bench.url, request).await?;
-    let report = closed_loop(address, CLIENTS, Until::Time(bench.lasting), work).await?;
+    let (until, spent) = (Until::Time(bench.lasting), Work::begin());
+    let report = closed_loop(address, CLIENTS, until, work).await?;
+    let worked = spent.each(report.sent);
     print(&format!("{}, closed loop", list.what), CLIENTS, &report);
+    print_work(worked, "it is answered");
     ceilings(bench, list, &statements, report.achieved).await?;
     let schedule = Schedule::lasting(report.achieved * HALF, bench.lasting / 2, CLIENTS);
     let half = open_loop(address, schedule, work).await?;

@@ -6,11 +6,14 @@ use benches::{
     http::{Call, Connection},
     scene::settled,
 };
+use futures::StreamExt;
+use sqlx::{Connection as _, PgConnection};
 use std::time::Instant;
 use test_kit::AltaProcess;
 
 pub(crate) async fn run(bench: &Bench) -> Result<()> {
     let head = settled(&bench.url).await?;
+    copied(bench, head).await?;
     let mut connection = Connection::open(&bench.scene.address).await?;
     let call = Call::get(
         bench.scene.root.client.token(),
@@ -42,6 +45,28 @@ pub(crate) async fn run(bench: &Bench) -> Result<()> {
         "{lines} of {head} events came"
     );
     say("alta events replay", lines, output.len(), begun);
+    Ok(())
+}
+
+/// The ceiling: PostgreSQL writes the same events out as they are stored.
+async fn copied(bench: &Bench, head: i64) -> Result<()> {
+    let mut connection = PgConnection::connect(&bench.url).await?;
+    let statement = format!(
+        "COPY (SELECT l.position, l.hash, e.* FROM event_log l JOIN events e ON e.id = l.event_id
+               WHERE l.position <= {head} ORDER BY l.position) TO STDOUT"
+    );
+    let begun = Instant::now();
+    let mut rows = connection.copy_out_raw(&statement).await?;
+    let mut bytes = 0;
+    while let Some(chunk) = rows.next().await {
+        bytes += chunk?.len();
+    }
+    say(
+        "plain COPY of the same events",
+        usize::try_from(head)?,
+        bytes,
+        begun,
+    );
     Ok(())
 }
 

@@ -2,13 +2,14 @@
 
 use crate::{
     Bench,
-    figures::{Ceiling, beside, print, verdict},
+    figures::{Ceiling, beside, print, print_work, verdict},
 };
 use anyhow::Result;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
 use benches::{
     http::Connection,
     load::{Report, Schedule, Until, closed_loop, open_loop},
+    processes::Work,
     scene::settled,
     visibility,
 };
@@ -24,13 +25,13 @@ const WARM_UP: usize = 200;
 pub(crate) async fn run(bench: &Bench) -> Result<()> {
     bench.scene.texts(WARM_UP).await?;
     let ceilings = bench.ceilings().inserts(&CLIENTS).await?;
-    created(bench, &ceilings).await?;
-    lives(bench).await?;
-    handed_in(bench, ceilings[2]).await?;
-    logins(bench).await
+    let saturation = created(bench, &ceilings).await?;
+    lives(bench, ceilings[2]).await?;
+    let texts = (saturation * bench.lasting.as_secs_f64()) as usize;
+    handed_in(bench, texts.max(CLIENTS[2]), ceilings[2]).await
 }
 
-/// So many requests that each client has one, and nobody has too many.
+/// The highest rate, and what it costs.
 async fn closed(
     bench: &Bench,
     what: &str,
@@ -38,9 +39,16 @@ async fn closed(
     work: impl AsyncFn(&mut Connection, usize) -> Result<()>,
 ) -> Result<Report> {
     settled(&bench.url).await?;
-    let until = Until::Time(bench.lasting);
+    let (until, spent) = (Until::Time(bench.lasting), Work::begin());
     let report = closed_loop(&bench.scene.address, clients, until, work).await?;
     print(&format!("{what}, closed loop"), clients, &report);
+    let begun = Instant::now();
+    settled(&bench.url).await?;
+    let until = format!(
+        "all projections show all, {:.1} s after the last answer",
+        begun.elapsed().as_secs_f64()
+    );
+    print_work(spent.each(report.sent), &until);
     Ok(report)
 }
 
@@ -57,7 +65,8 @@ async fn half(
     Ok(())
 }
 
-async fn created(bench: &Bench, ceilings: &[f64]) -> Result<()> {
+/// Returns the highest rate.
+async fn created(bench: &Bench, ceilings: &[f64]) -> Result<f64> {
     let work = async |connection: &mut Connection, number: usize| {
         connection.send(&bench.scene.create(number)).await?;
         Ok(())
@@ -71,41 +80,40 @@ async fn created(bench: &Bench, ceilings: &[f64]) -> Result<()> {
             goal: (clients == CLIENTS[2]).then_some(0.5),
         };
         beside(report.achieved, &ceiling);
-        let begun = Instant::now();
-        settled(&bench.url).await?;
-        println!(
-            "    all projections show everything {:.1} s after the last answer",
-            begun.elapsed().as_secs_f64()
-        );
         saturation = report.achieved;
     }
-    half(bench, "POST /raw-text", saturation, work).await
+    half(bench, "POST /raw-text", saturation, work).await?;
+    Ok(saturation)
 }
 
-async fn lives(bench: &Bench) -> Result<()> {
+async fn lives(bench: &Bench, ceiling: f64) -> Result<()> {
     let work = async |connection: &mut Connection, number: usize| {
         bench.scene.whole_life(connection, number).await
     };
     let report = closed(bench, "create, submit, approve", CLIENTS[2], work).await?;
+    let ceiling = Ceiling {
+        rate: ceiling / 3.0,
+        of: "pgbench, three INSERTs and commits",
+        goal: None,
+    };
+    beside(report.achieved, &ceiling);
     half(bench, "create, submit, approve", report.achieved, work).await
 }
 
 /// Handing in: what it costs, and how soon it shows in the review queue.
-async fn handed_in(bench: &Bench, ceiling: f64) -> Result<()> {
-    let most = 20_000
-        .min((ceiling * bench.lasting.as_secs_f64()) as usize)
-        .max(32);
-    let texts = bench.scene.texts(most).await?;
+async fn handed_in(bench: &Bench, count: usize, ceiling: f64) -> Result<()> {
+    let texts = bench.scene.texts(count).await?;
     let work = async |connection: &mut Connection, number: usize| {
-        if let Some(id) = texts.get(number) {
-            connection.send(&bench.scene.submit(number, id)).await?;
-        }
+        let call = bench.scene.submit(number, &texts[number]);
+        connection.send(&call).await?;
         Ok(())
     };
     settled(&bench.url).await?;
-    let until = Until::Count(texts.len());
+    let (until, spent) = (Until::Count(texts.len()), Work::begin());
     let report = closed_loop(&bench.scene.address, CLIENTS[2], until, work).await?;
     print("POST /submit, closed loop", CLIENTS[2], &report);
+    settled(&bench.url).await?;
+    print_work(spent.each(report.sent), "all projections show all");
     let of = "pgbench, the same INSERT and commit";
     let ceiling = Ceiling {
         rate: ceiling,
@@ -113,7 +121,6 @@ async fn handed_in(bench: &Bench, ceiling: f64) -> Result<()> {
         goal: Some(0.5),
     };
     beside(report.achieved, &ceiling);
-    settled(&bench.url).await?;
     let schedule = Schedule::lasting(report.achieved * HALF, bench.lasting, CLIENTS[2]);
     let (report, visible) =
         visibility::measure(&bench.scene, &bench.announced, &bench.url, schedule).await?;
@@ -127,7 +134,7 @@ async fn handed_in(bench: &Bench, ceiling: f64) -> Result<()> {
     Ok(())
 }
 
-async fn logins(bench: &Bench) -> Result<()> {
+pub(crate) async fn logins(bench: &Bench) -> Result<()> {
     let work = async |connection: &mut Connection, number: usize| {
         connection.send(&bench.scene.login(number)).await?;
         Ok(())
