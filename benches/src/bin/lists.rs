@@ -248,8 +248,10 @@ impl Bench<'_> {
             let what = path
                 .replace(&project.to_string(), "…")
                 .replace(&actor.to_string(), "…");
-            self.measure(&format!("GET {what}"), &[(&people.root.client, path)])
+            let asked = [(&people.root.client, path)];
+            self.measure_with(1, &format!("GET {what}, one client"), &asked)
                 .await?;
+            self.measure(&format!("GET {what}"), &asked).await?;
         }
         Ok(())
     }
@@ -258,8 +260,17 @@ impl Bench<'_> {
         what.contains(&self.only)
     }
 
-    /// Asks in turn for each of these and prints how long that took.
     async fn measure(&self, what: &str, asked: &[(&Client, String)]) -> Result<()> {
+        self.measure_with(CLIENTS, what, asked).await
+    }
+
+    /// Asks in turn for each of these and prints how long that took.
+    async fn measure_with(
+        &self,
+        clients: usize,
+        what: &str,
+        asked: &[(&Client, String)],
+    ) -> Result<()> {
         if !self.wants(what) {
             return Ok(());
         }
@@ -270,10 +281,10 @@ impl Bench<'_> {
                 .collect(),
         );
         // Caches and connections are warm before anything counts.
-        spent(&asked, (self.requests / 10).max(asked.len())).await?;
+        spent(&asked, (self.requests / 10).max(asked.len()), clients).await?;
         let processes = self.alta.tree();
         let before = processor_time(&processes);
-        let mut all = spent(&asked, self.requests).await?;
+        let mut all = spent(&asked, self.requests, clients).await?;
         let worked = processor_time(&processes) - before;
         print(what, &mut all, worked / self.requests as f64);
         Ok(())
@@ -281,9 +292,13 @@ impl Bench<'_> {
 }
 
 /// Milliseconds of each of `requests` requests.
-async fn spent(asked: &Arc<Vec<(Client, String)>>, requests: usize) -> Result<Vec<f64>> {
+async fn spent(
+    asked: &Arc<Vec<(Client, String)>>,
+    requests: usize,
+    clients: usize,
+) -> Result<Vec<f64>> {
     let next = Arc::new(AtomicUsize::new(0));
-    let clients = (0..CLIENTS).map(|_| {
+    let clients = (0..clients).map(|_| {
         let (asked, next) = (asked.clone(), next.clone());
         tokio::spawn(async move {
             let mut spent = vec![];
