@@ -35,7 +35,7 @@ const SPARE: f64 = 2.5;
 
 /// By what a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     Created,
     Updated,
     /// An item that was not handed in stands at the beginning of time.
@@ -43,25 +43,25 @@ pub(super) enum Sort {
 }
 
 /// Where an item stands in a list.
-pub(super) type Place = (OffsetDateTime, Uuid);
+pub(crate) type Place = (OffsetDateTime, Uuid);
 
 /// What a list is about, checked.
-pub(super) struct Wanted {
-    pub limit: i64,
-    pub after: Option<Place>,
-    pub caller_id: Uuid,
-    pub sort: Sort,
-    pub descending: bool,
-    pub owner_id: Option<Uuid>,
+pub(crate) struct Wanted {
+    pub(crate) limit: i64,
+    pub(crate) after: Option<Place>,
+    pub(crate) caller_id: Uuid,
+    pub(crate) sort: Sort,
+    pub(crate) descending: bool,
+    pub(crate) owner_id: Option<Uuid>,
     /// Searched words.
-    pub words: Option<Query>,
-    pub since: Option<OffsetDateTime>,
-    pub until: Option<OffsetDateTime>,
-    pub item_type: Option<&'static str>,
-    pub status: Option<&'static str>,
-    pub domain: Option<String>,
-    pub language: Option<String>,
-    pub tag: Option<Value>,
+    pub(crate) words: Option<Query>,
+    pub(crate) since: Option<OffsetDateTime>,
+    pub(crate) until: Option<OffsetDateTime>,
+    pub(crate) item_type: Option<&'static str>,
+    pub(crate) status: Option<&'static str>,
+    pub(crate) domain: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) tag: Option<Value>,
 }
 
 /// The places of one row more than wanted, if there are so many.
@@ -156,11 +156,25 @@ async fn listed(
     visible: &Visible,
     wanted: &Wanted,
 ) -> Result<Vec<Place>, sqlx::Error> {
+    list(visible, wanted).fetch(connection).await
+}
+
+fn list<'a>(visible: &Visible, wanted: &'a Wanted) -> Statement<'a> {
     let mut statement = Statement::new(wanted);
     if statement.is_spread(visible) {
         statement.spread(visible);
     } else {
         statement.walk(|statement| statement.projects(visible));
     }
-    statement.fetch(connection).await
+    statement
+}
+
+/// The text of the statement that lists what has these words, or all, with its values left out.
+pub(crate) fn statement(visible: &Visible, wanted: &Wanted) -> String {
+    let Some(words) = &wanted.words else {
+        return list(visible, wanted).text().to_owned();
+    };
+    let mut statement = Statement::new(wanted);
+    statement.matches(visible, words.to_string());
+    statement.text().to_owned()
 }
