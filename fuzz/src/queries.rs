@@ -92,7 +92,6 @@ fn usual(list: List, uri: &str) -> String {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name), decoded(value));
             Some(match name.as_str() {
-                "cursor" => return None,
                 "domain" | "language" | "tag" | "resource_type" | "resource_id" | "action" => {
                     format!("{name}=usual")
                 }
@@ -103,7 +102,9 @@ fn usual(list: List, uri: &str) -> String {
                 "to" => "to=2026-01-16".to_owned(),
                 "as_of" => "as_of=7".to_owned(),
                 "limit" => "limit=50".to_owned(),
-                "type" | "status" | "sort_by" | "order" | "item_type" | "claimed" => {
+                "type" | "status" | "sort_by" | "order" | "item_type" | "claimed"
+                    if is_word(&value) =>
+                {
                     format!("{name}={value}")
                 }
                 _ => return None,
@@ -120,6 +121,12 @@ fn usual(list: List, uri: &str) -> String {
     } else {
         usual
     }
+}
+
+/// Whether it may be one of the API's own words; a list that does not know the parameter takes any.
+fn is_word(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.bytes().all(letter)
 }
 
 fn words(text: &str) -> bool {
@@ -228,9 +235,12 @@ fn search(text: &str) {
     tsquery(&query.to_string());
     for forms in query.words() {
         let found = forms.iter().any(|form| {
-            let known = |word: &String| match form.is_beginning {
-                true => word.starts_with(&form.word),
-                false => *word == form.word,
+            let known = |word: &String| {
+                if form.is_beginning {
+                    word.starts_with(&form.word)
+                } else {
+                    *word == form.word
+                }
             };
             index.iter().any(known)
         });
