@@ -88,6 +88,7 @@ fn usual(list: List, uri: &str) -> String {
         .map_or("", |(_, query)| query)
         .split('&');
     let kept: Vec<String> = pairs
+        .clone()
         .filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name), decoded(value));
@@ -111,7 +112,7 @@ fn usual(list: List, uri: &str) -> String {
             })
         })
         .collect();
-    let has_cursor = uri.split(['?', '&']).any(|pair| {
+    let has_cursor = pairs.clone().any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
         decoded(name) == "cursor"
     });

@@ -72,9 +72,10 @@ fn named(name: &str) {
             .all(|byte| byte == b' ' || byte.is_ascii_graphic())
     );
     assert_eq!(header.matches('"').count(), 2, "{header}");
-    let plain = header.split('"').nth(1).unwrap_or_default();
-    assert!(!plain.contains(['/', '\\', ';']), "{header}");
-    let (_, mut encoded) = header.split_once("filename*=UTF-8''").expect("a name");
+    let parts: Vec<&str> = header.split('"').collect();
+    assert!(!parts[1].contains(['/', '\\', ';']), "{header}");
+    let encoded = parts[2].strip_prefix("; filename*=UTF-8''");
+    let mut encoded = encoded.expect("the name again");
     let mut bytes = vec![];
     while let Some((before, escape)) = encoded.split_once('%') {
         bytes.extend_from_slice(before.as_bytes());
