@@ -15,7 +15,7 @@ ALTA := $(TARGET_DIR)/$(if $(filter release,$(PROFILE)),release,debug)/alta
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test schemathesis fixtures hostile chaos bench bench-soak bench-growth bench-visible bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
+.PHONY: help setup setup-tests build run test schemathesis fixtures hostile chaos fuzz bench bench-soak bench-growth bench-visible bench-engines bench-lists bench-claims bench-upload bench-verify bench-rebuild lint openapi sqlx-prepare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,9 @@ chaos: setup-tests ## 200 faults while clients work (FAULTS=n SEED=n to change; 
 	$(CARGO) build -p alta
 	ALTA_CHAOS_FAULTS=$(or $(FAULTS),200) $(if $(SEED),ALTA_CHAOS_SEED=$(SEED)) \
 	$(CARGO) test -p e2e --test it -- whatever_fails --nocapture
+
+fuzz: ## fuzz what reads foreign bytes, each target for ten minutes (SECONDS=n TARGET=name to change; `make test` replays the corpus)
+	@scripts/fuzz.sh $(or $(SECONDS),600) $(TARGET)
 
 bench: setup ## measure an optimised build, within fifteen minutes: what it takes and how fast it answers, beside pgbench (docs/performance.md)
 	$(CARGO) build --release -p alta -p benches

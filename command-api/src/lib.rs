@@ -21,6 +21,7 @@ mod sweep;
 
 pub use accounts::{Account, SuperAdmin, may_sign_in};
 pub use api::{CommandApi, Parts};
+pub use submissions::forms;
 
 use http_kit::Routes;
 

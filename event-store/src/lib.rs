@@ -50,5 +50,5 @@ pub use repository::EventRepository;
 pub use rotation::{Rotated, Wrapping, rotate, wrappings};
 pub use subscription::Subscription;
 pub use times::Times;
-pub use upcasters::upcasters;
+pub use upcasters::{upcast, upcasters};
 pub use vault::Vault;

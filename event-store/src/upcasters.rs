@@ -11,7 +11,7 @@ pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
 }
 
 /// Lifts a stored event to the newest shape of its type.
-pub(crate) fn upcast(event: SerializedEvent, list: &[Box<dyn EventUpcaster>]) -> SerializedEvent {
+pub fn upcast(event: SerializedEvent, list: &[Box<dyn EventUpcaster>]) -> SerializedEvent {
     list.iter().fold(event, |event, upcaster| {
         if upcaster.can_upcast(&event.event_type, &event.event_version) {
             upcaster.upcast(event)

@@ -297,7 +297,7 @@ struct Body<'a> {
 
 impl ApiError {
     /// The envelope as JSON.
-    pub(crate) fn body(&self, at: OffsetDateTime, request_id: &str) -> Vec<u8> {
+    pub fn body(&self, at: OffsetDateTime, request_id: &str) -> Vec<u8> {
         let envelope = Envelope {
             error: Body {
                 r#type: self.error_type(),

@@ -55,7 +55,8 @@ fn digits(number: &str) -> Option<(String, i64)> {
         return Some((String::new(), 0));
     }
     let exponent: i64 = exponent.parse().ok()?;
-    let power = exponent + (all.len() - kept.len()) as i64 - fraction.len() as i64;
+    let moved = (all.len() - kept.len()) as i64 - fraction.len() as i64;
+    let power = exponent.saturating_add(moved);
     Some((kept.trim_start_matches('0').to_owned(), power))
 }
 
@@ -97,6 +98,7 @@ mod tests {
             "-1e999",
             "1e-400",
             "1e99999999999999999999",
+            "0.1e-9223372036854775808",
             r#"{"a": "x\\", "b": [0, 3.14159265358979323846]}"#,
         ] {
             assert!(lose_digits(json.as_bytes()), "{json}");

@@ -171,7 +171,7 @@ fn fnv(hash: u32, bytes: &[u8]) -> u32 {
 /// another cursor. `None` if the URI cannot stand in a header.
 pub fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
     let kept = uri.query().unwrap_or_default().split('&');
-    let kept = kept.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let kept = kept.filter(|pair| !pair.is_empty() && !is_cursor(pair));
     let cursor = format!("cursor={cursor}");
     let query: Vec<&str> = kept.chain([cursor.as_str()]).collect();
     let link = format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"));
@@ -181,6 +181,18 @@ pub fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
             .replace("rel=%22next%22", "rel=\"next\""),
     )
     .ok()
+}
+
+/// Whether a part of a query string is the cursor, however its name is spelled.
+fn is_cursor(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    if !name.contains('%') {
+        return name == "cursor";
+    }
+    let uri = format!("/?{name}").parse::<Uri>().ok();
+    let pairs =
+        uri.and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok());
+    pairs.is_some_and(|pairs| pairs.0.iter().any(|(name, _)| name == "cursor"))
 }
 
 #[cfg(test)]
@@ -258,6 +270,16 @@ mod tests {
             link,
             "</api/review?project_id=1&limit=2&cursor=new>; rel=\"next\""
         );
+    }
+
+    #[test]
+    fn the_next_link_has_one_cursor_however_the_old_one_was_spelled() {
+        for old in ["cursor=old", "%63ursor=old", "curso%72=", "cursor"] {
+            let uri = uri(&format!("/api/review?{old}&limit=2&cursors=3"));
+            let link = next_link(&uri, "new").expect("a header");
+            let next = "</api/review?limit=2&cursors=3&cursor=new>; rel=\"next\"";
+            assert_eq!(link, next, "{old}");
+        }
     }
 
     #[test]

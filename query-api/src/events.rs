@@ -59,7 +59,11 @@ pub(crate) struct EventsQuery {
 }
 
 impl EventsQuery {
-    fn filter(self) -> Result<Filter, ApiError> {
+    /// The same, checked.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn filter(self) -> Result<Filter, ApiError> {
         let number = |name, text: &Option<String>| whole_number(name, text.as_deref());
         let filter = Filter {
             from_position: number("from_position", &self.from_position)?,

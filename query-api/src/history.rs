@@ -9,6 +9,7 @@ use crate::{
 };
 use axum::{
     extract::{OriginalUri, State},
+    http::Uri,
     response::Response,
 };
 use http_kit::{ApiError, Path, Query, paging::decode};
@@ -28,6 +29,18 @@ pub(crate) struct HistoryQuery {
     limit: Option<String>,
     /// Where the page begins: from the `Link` of the page before.
     cursor: Option<String>,
+}
+
+impl HistoryQuery {
+    /// How many entries at most, and after which position.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn wanted(&self, uri: &Uri) -> Result<(i64, Option<i64>), ApiError> {
+        let cursor = self.cursor.as_deref();
+        let after = cursor.map(|cursor| decode::<i64>(uri, cursor));
+        Ok((limit(self.limit.as_deref())?, after.transpose()?))
+    }
 }
 
 /// An event, readable.
@@ -70,11 +83,7 @@ pub(crate) async fn of_item(
     Path(id): Path<Uuid>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, ApiError> {
-    let limit = limit(query.limit.as_deref())?;
-    let cursor = query.cursor.as_deref();
-    let after = cursor
-        .map(|cursor| decode::<i64>(&uri, cursor))
-        .transpose()?;
+    let (limit, after) = query.wanted(&uri)?;
     let item = load(&api.pool, id, caller.id()).await?;
     may_read(&caller, &item)?;
     let entries = sqlx::query_as!(

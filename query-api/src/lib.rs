@@ -3,6 +3,7 @@
 
 mod analytics;
 mod answer;
+pub mod asked;
 mod audit;
 mod caller;
 mod erasures;
@@ -22,7 +23,7 @@ mod written;
 
 pub use audit::{PastTables, Recent, Refill};
 pub use export::{ExportError, export};
-pub use items::Statistics;
+pub use items::{Statistics, attachment};
 
 use event_store::{EventStore, Log};
 use http_kit::{AccessTokens, Health, Routes};

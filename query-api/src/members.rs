@@ -12,6 +12,7 @@ use axum::{
     extract::{OriginalUri, State},
     response::Response,
 };
+use event_store::AsOf;
 use http_kit::{
     ApiError, Path, Query,
     paging::Keyset,
@@ -54,10 +55,20 @@ pub(crate) struct Member {
 pub(crate) struct MembersQuery {
     #[serde(flatten)]
     #[param(ignore)]
-    keyset: Keyset,
+    pub(crate) keyset: Keyset,
     /// As they were at this time (RFC 3339), or when the log had come to this position.
     #[param(example = "2026-01-15T10:30:00Z")]
     as_of: Option<String>,
+}
+
+impl MembersQuery {
+    /// When, if that is said.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn as_of(&self) -> Result<Option<AsOf>, ApiError> {
+        self.as_of.as_deref().map(past::as_of).transpose()
+    }
 }
 
 /// Lists the members of a project, oldest first, as they are or as they were.
@@ -76,7 +87,7 @@ pub(crate) async fn list(
     let manages = managing == Verdict::Allow;
     let limit = query.keyset.limit()?;
     let after = query.keyset.after::<(Time, Uuid)>(&uri)?;
-    let rows = match query.as_of.as_deref().map(past::as_of).transpose()? {
+    let rows = match query.as_of()? {
         Some(as_of) => {
             let mut then = past::members(&api, project_id, as_of).await?;
             let still = still_members(&api, project_id).await?;

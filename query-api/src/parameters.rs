@@ -1,10 +1,11 @@
 //! Query parameters that need more than a type: words, times, patterns, searches, numbers of days.
 
+use crate::written::moment;
 use axum::{extract::Query, http::Uri};
 use http_kit::ApiError;
 use serde::Deserialize;
 use time::macros::format_description;
-use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Date, Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
 /// The word given, if it is one of `words`.
@@ -96,7 +97,7 @@ pub(crate) fn span(
 fn point(name: &str, text: &str) -> Result<(OffsetDateTime, bool), ApiError> {
     // A plus sign in a query string arrives as a space.
     let text = text.replace(' ', "+");
-    if let Ok(at) = OffsetDateTime::parse(&text, &Rfc3339) {
+    if let Some(at) = moment(&text) {
         return Ok((at, false));
     }
     Date::parse(&text, format_description!("[year]-[month]-[day]"))
@@ -238,6 +239,8 @@ mod tests {
         let at = Some("2026-01-15T10:30:00 02:00");
         assert_eq!(until("to", at), Ok(Some(datetime!(2026-01-15 8:30 UTC))));
         assert!(since("from", Some("yesterday")).is_err());
+        assert!(until("to", Some("9999-12-31")).is_ok());
+        assert!(since("from", Some("9999-12-31T23:59:59-23:59")).is_err());
     }
 
     #[test]

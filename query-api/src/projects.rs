@@ -4,7 +4,7 @@ use crate::{
     QueryApi,
     answer::Answer,
     caller::{Access, Caller},
-    written::Time,
+    written::{Time, moment},
 };
 use axum::{
     extract::{OriginalUri, State},
@@ -150,6 +150,5 @@ pub(crate) async fn role_in<R>(
 /// # Errors
 /// 400: whoever changed it.
 pub(crate) fn cursor_time(text: &str) -> Result<OffsetDateTime, ApiError> {
-    OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
-        .map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of this list"))
+    moment(text).ok_or_else(|| ApiError::bad_parameter("cursor", "is not a cursor of this list"))
 }

@@ -10,7 +10,7 @@ use crate::{
 use axum::{extract::State, http::StatusCode, response::Response};
 use http_kit::{
     ApiError, Path, Query,
-    paging::{Numbered, PageMeta},
+    paging::{Numbered, PageMeta, PageNumber},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -119,6 +119,36 @@ pub(crate) struct ListQuery {
     order: Option<String>,
 }
 
+/// Which accounts, checked.
+pub(crate) struct Wanted {
+    pub(crate) page: PageNumber,
+    /// Of `LIKE`.
+    pub(crate) pattern: Option<String>,
+    role: Option<&'static str>,
+    verified: Option<bool>,
+    sort_by: &'static str,
+    descending: bool,
+}
+
+impl ListQuery {
+    /// The same, checked.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn wanted(&self) -> Result<Wanted, ApiError> {
+        let sorts = &["created_at", "updated_at", "email", "name"];
+        let sort_by = word("sort_by", self.sort_by.as_deref(), sorts)?;
+        Ok(Wanted {
+            page: self.page.page()?,
+            pattern: containing("q", self.q.as_deref())?,
+            role: word("role", self.role.as_deref(), &["user", "super_admin"])?,
+            verified: flag("verified", self.verified.as_deref())?,
+            sort_by: sort_by.unwrap_or("created_at"),
+            descending: descending(self.order.as_deref(), true)?,
+        })
+    }
+}
+
 /// A page of accounts.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UserPage)]
@@ -135,12 +165,8 @@ pub(crate) async fn list(
     caller: Caller<Access>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, ApiError> {
-    let page = query.page.page()?;
-    let sort_by = word(
-        "sort_by",
-        query.sort_by.as_deref(),
-        &["created_at", "updated_at", "email", "name"],
-    )?;
+    let wanted = query.wanted()?;
+    let page = wanted.page;
     let rows = sqlx::query!(
         r#"SELECT id AS "id!", email, name, is_verified AS "is_verified!",
                   global_role AS "global_role!", suspended AS "suspended!",
@@ -160,20 +186,20 @@ pub(crate) async fn list(
            ORDER BY CASE WHEN $7 THEN sorted END DESC NULLS LAST,
                     CASE WHEN NOT $7 THEN sorted END ASC NULLS LAST, id
            LIMIT $4 OFFSET $5"#,
-        containing("q", query.q.as_deref())?,
-        word("role", query.role.as_deref(), &["user", "super_admin"])?,
-        flag("verified", query.verified.as_deref())?,
+        wanted.pattern,
+        wanted.role,
+        wanted.verified,
         page.page_size,
         page.offset(),
-        sort_by.unwrap_or("created_at"),
-        descending(query.order.as_deref(), true)?,
+        wanted.sort_by,
+        wanted.descending,
     )
     .fetch_all(&api.pool)
     .await?;
     let total = match rows.first() {
         Some(row) => row.total,
         // Beyond the last page there is no row to count with.
-        None => count(&api, &query).await?,
+        None => count(&api, &wanted).await?,
     };
     let users = rows.into_iter().map(|row| User {
         id: row.id,
@@ -191,16 +217,16 @@ pub(crate) async fn list(
     }))
 }
 
-async fn count(api: &QueryApi, query: &ListQuery) -> Result<i64, ApiError> {
+async fn count(api: &QueryApi, wanted: &Wanted) -> Result<i64, ApiError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM users
            WHERE NOT deactivated
              AND ($1::text IS NULL OR email ILIKE $1 OR name ILIKE $1)
              AND ($2::text IS NULL OR global_role = $2)
              AND ($3::bool IS NULL OR is_verified = $3)"#,
-        containing("q", query.q.as_deref())?,
-        query.role,
-        flag("verified", query.verified.as_deref())?,
+        wanted.pattern,
+        wanted.role,
+        wanted.verified,
     )
     .fetch_one(&api.pool)
     .await?)

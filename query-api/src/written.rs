@@ -39,10 +39,17 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        OffsetDateTime::parse(&text, &Rfc3339)
+        moment(&text)
             .map(Self)
-            .map_err(D::Error::custom)
+            .ok_or_else(|| D::Error::custom("no time"))
     }
+}
+
+/// Reads a time (RFC 3339). The last hours of the calendar, west of Greenwich, are none: they cannot be
+/// told in UTC, as the database wants them.
+pub(crate) fn moment(text: &str) -> Option<OffsetDateTime> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    at.checked_to_offset(UtcOffset::UTC)
 }
 
 /// A time that may be absent.
@@ -83,6 +90,27 @@ mod tests {
             text(datetime!(2026-01-15 10:30:00.1 UTC)),
             "2026-01-15T10:30:00.1Z"
         );
+    }
+
+    #[test]
+    fn a_time_is_one_that_can_be_told_in_utc() {
+        let ends = datetime!(9999-12-31 23:59:59 UTC);
+        assert_eq!(moment("9999-12-31T23:59:59Z"), Some(ends));
+        assert_eq!(
+            moment("9999-12-31T23:59:59+01:00"),
+            Some(ends - time::Duration::HOUR)
+        );
+        assert!(moment("0000-01-01T00:00:00+23:59").is_some());
+        for none in [
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T12:00:00-13:00",
+            "9999-12-31",
+            "",
+        ] {
+            assert_eq!(moment(none), None, "{none}");
+        }
+        let cursor = r#""9999-12-31T23:59:59-23:59""#;
+        assert!(serde_json::from_str::<Time>(cursor).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod begun;
 mod create_raw_text;
 mod delete;
 mod describe;
+pub mod forms;
 mod named;
 mod paced;
 mod receive;

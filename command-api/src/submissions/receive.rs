@@ -1,7 +1,7 @@
 //! Takes in a form with a file: piece by piece, with constant memory, hashed on the way, into a
 //! spool file of ours whose name has nothing to do with the client's.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use axum::{
     extract::multipart::{Field, MultipartError},
@@ -23,7 +23,6 @@ use super::{
     paced::{Form, Intake},
     refusal::refused_file,
 };
-use crate::CommandApi;
 
 /// How long the sender may pause.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -60,7 +59,7 @@ pub(super) struct Received {
 /// # Errors
 /// 400 for what is no form or breaks off, 408, 413, 415, 422.
 pub(super) async fn receive(
-    api: &CommandApi,
+    spool: &Path,
     form: &mut Form,
     wanted: Wanted,
 ) -> Result<Received, ApiError> {
@@ -79,7 +78,7 @@ pub(super) async fn receive(
             return Err(ApiError::validation(shown(&name), "must be given once"));
         }
         if name == "file" {
-            let received = receive_file(api, &mut field, &intake, wanted).await?;
+            let received = receive_file(spool, &mut field, &intake, wanted).await?;
             digests.push((name, format!("{}\n{}", received.sha256, received.name)));
             file = Some(received);
         } else {
@@ -161,7 +160,7 @@ async fn receive_text(
 }
 
 async fn receive_file(
-    api: &CommandApi,
+    spool: &Path,
     field: &mut Field<'_>,
     intake: &Intake,
     wanted: Wanted,
@@ -170,7 +169,7 @@ async fn receive_file(
     let failed = |error: std::io::Error| ApiError::internal(&error);
     let spooled = tempfile::Builder::new()
         .prefix("upload-")
-        .tempfile_in(&api.spool);
+        .tempfile_in(spool);
     let (file, path) = spooled.map_err(failed)?.into_parts();
     let mut writer = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
     let (mut hasher, mut size_bytes) = (Sha256::new(), 0_u64);

@@ -60,7 +60,7 @@ pub(super) async fn upload(
     let (caller, project, _) = api.in_project(bearer, project_id, None).await?;
     caller.must(Action::Contribute, Some(&project), true)?;
     let mut form = form(request, wanted.most_bytes).await?;
-    let received = receive(&api, &mut form, wanted).await?;
+    let received = receive(&api.spool, &mut form, wanted).await?;
     let key = bare.key.map(|key| key.with_body(received.fingerprint));
     let key = api.begin(key, &caller.identity()).await?;
     let mut checks = Checks::default();

@@ -6,6 +6,7 @@ mod collector;
 mod conventions;
 mod crash;
 mod dead_letters;
+mod fuzzed;
 mod house;
 mod jetstream_lost;
 mod model;

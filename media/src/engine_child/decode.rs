@@ -15,26 +15,36 @@ use crate::sniff::MediaType;
 pub fn decode(input: &Path, words: &[&str]) -> Result<(), Fault> {
     let (kind, limits) = read_words(words)
         .ok_or_else(|| ErrorCode::EngineFailed.because("decode: bad arguments"))?;
+    let mut index = 0;
+    each_page(input, kind, &limits, |page| {
+        index += 1;
+        write_page(&page, &page_name(index - 1))
+    })
+}
+
+/// Hands on the pages of a picture, one after the other.
+///
+/// # Errors
+/// What is wrong with the picture, or what `take` says.
+pub fn each_page(
+    input: &Path,
+    kind: MediaType,
+    limits: &Limits,
+    mut take: impl FnMut(GrayImage) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let format = image_format(kind)?;
     let unreadable = |error: std::io::Error| ErrorCode::Corrupt.because(error.to_string());
     if kind == MediaType::Tiff {
-        return decode_tiff(std::fs::read(input).map_err(unreadable)?, &limits);
+        let mut file = std::fs::read(input).map_err(unreadable)?;
+        for page in tiff::pages(&file, limits.max_pages as usize)? {
+            tiff::point_at(&mut file, &page);
+            let reader = ImageReader::with_format(Cursor::new(&file[..]), ImageFormat::Tiff);
+            take(grey_page(reader, limits)?)?;
+        }
+        return Ok(());
     }
     let file = BufReader::new(std::fs::File::open(input).map_err(unreadable)?);
-    write_page(
-        &grey_page(ImageReader::with_format(file, format), &limits)?,
-        &page_name(0),
-    )
-}
-
-fn decode_tiff(mut file: Vec<u8>, limits: &Limits) -> Result<(), Fault> {
-    let pages = tiff::pages(&file, limits.max_pages as usize)?;
-    for (index, page) in pages.iter().enumerate() {
-        tiff::point_at(&mut file, page);
-        let reader = ImageReader::with_format(Cursor::new(&file[..]), ImageFormat::Tiff);
-        write_page(&grey_page(reader, limits)?, &page_name(index))?;
-    }
-    Ok(())
+    take(grey_page(ImageReader::with_format(file, format), limits)?)
 }
 
 fn read_words(words: &[&str]) -> Option<(MediaType, Limits)> {

@@ -9,6 +9,8 @@ mod decode;
 mod tiff;
 mod turn;
 
+pub use self::decode::each_page;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -28,7 +28,7 @@ pub(crate) fn routes() -> Routes<QueryApi> {
 pub(crate) struct FiguresQuery {
     /// How many days, today included.
     #[param(pattern = "^[0-9]{1,3}d$", default = "30d", example = "7d")]
-    timeframe: Option<String>,
+    pub(crate) timeframe: Option<String>,
     /// The project; `projectId` is the same.
     #[serde(alias = "projectId")]
     project_id: Option<Uuid>,

@@ -29,6 +29,16 @@ pub(crate) struct AccessQuery {
     as_of: Option<String>,
 }
 
+impl AccessQuery {
+    /// When, if that is said.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn as_of(&self) -> Result<Option<AsOf>, ApiError> {
+        self.as_of.as_deref().map(past::as_of).transpose()
+    }
+}
+
 /// Whether an account could see a project.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectAccess {
@@ -69,7 +79,7 @@ pub(crate) async fn of_project(
     Path(project_id): Path<Uuid>,
     Query(query): Query<AccessQuery>,
 ) -> Result<Response, ApiError> {
-    let as_of = query.as_of.as_deref().map(past::as_of).transpose()?;
+    let as_of = query.as_of()?;
     let role = role_in(&api.pool, &caller, project_id).await?;
     caller
         .verdict(Action::ManageProject, role.as_deref(), false)

@@ -1,11 +1,11 @@
 //! What auditors ask: the trail of everything that was done, tried and read. Whoever reads it leaves a
 //! trace in it.
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod past;
 mod reads;
 pub(crate) mod refused;
-mod trail;
+pub(crate) mod trail;
 
 pub use past::{PastTables, Refill};
 pub use reads::Recent;
@@ -21,6 +21,7 @@ use crate::{
 };
 use axum::{
     extract::{OriginalUri, State},
+    http::Uri,
     response::Response,
 };
 use http_kit::{
@@ -66,6 +67,28 @@ pub(crate) struct AuditQuery {
     /// Recorded before that time, or on that day or before.
     #[param(example = "2026-01-31")]
     to: Option<String>,
+}
+
+impl AuditQuery {
+    /// The same, checked.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn wanted(self, uri: &Uri) -> Result<Wanted, ApiError> {
+        let (since, until) = span(self.from.as_deref(), self.to.as_deref())?;
+        Ok(Wanted {
+            limit: self.keyset.limit()?,
+            before: self.keyset.after::<i64>(uri)?,
+            since,
+            until,
+            status: word("status", self.status.as_deref(), &["success", "failure"])?,
+            resource_type: self.resource_type,
+            resource_id: self.resource_id,
+            actor: self.actor,
+            action: self.action,
+            project_id: self.project_id,
+        })
+    }
 }
 
 /// Whether it was done.
@@ -122,34 +145,15 @@ pub(crate) async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, ApiError> {
-    let limit = query.keyset.limit()?;
-    let (since, until) = span(query.from.as_deref(), query.to.as_deref())?;
-    let status = word("status", query.status.as_deref(), &["success", "failure"])?;
-    let before = query.keyset.after::<i64>(&uri)?;
-    let scope = scope(&api, &caller, query.project_id).await?;
-    let rows = trail::rows(
-        &api.pool,
-        &Wanted {
-            limit,
-            before,
-            since,
-            until,
-            status,
-            resource_type: query.resource_type,
-            resource_id: query.resource_id,
-            actor: query.actor,
-            action: query.action,
-            project_id: query.project_id,
-        },
-        &scope,
-    )
-    .await?;
+    let wanted = query.wanted(&uri)?;
+    let scope = scope(&api, &caller, wanted.project_id).await?;
+    let rows = trail::rows(&api.pool, &wanted, &scope).await?;
     reader
-        .record(&api, caller.id(), &Sensitive::of_project(query.project_id))
+        .record(&api, caller.id(), &Sensitive::of_project(wanted.project_id))
         .await?;
     let place = |row: &Row| row.position;
     let shown = |row: Row| Entry::of(row, &scope);
-    Ok(Answer::at(caller.position).page(&uri, limit, rows, place, shown))
+    Ok(Answer::at(caller.position).page(&uri, wanted.limit, rows, place, shown))
 }
 
 /// What of the trail the caller may see.

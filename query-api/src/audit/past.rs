@@ -1,14 +1,14 @@
 //! What was: the answers of today's statements, from tables that hold what the events up to then say.
 //! Whoever asks must be allowed to ask the same about today.
 
-use crate::QueryApi;
+use crate::{QueryApi, written::moment};
 use domain::{ProjectMembership, Review, Submission, User};
 use event_store::{AsOf, RecordedEvent, StoreError, stream};
 use futures::future::BoxFuture;
 use http_kit::ApiError;
 use sqlx::PgConnection;
 use std::{collections::BTreeSet, sync::Arc};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -85,9 +85,9 @@ pub(crate) fn as_of(text: &str) -> Result<AsOf, ApiError> {
         return Ok(AsOf::Position(position));
     }
     // A plus sign in a query string arrives as a space.
-    OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339)
+    moment(&text.replace(' ', "+"))
         .map(AsOf::Time)
-        .map_err(|_| ApiError::bad_parameter("as_of", "must be a time (RFC 3339) or a position"))
+        .ok_or_else(|| ApiError::bad_parameter("as_of", "must be a time (RFC 3339) or a position"))
 }
 
 /// Whether a request asks for the past.
@@ -195,7 +195,14 @@ mod tests {
         let noon = AsOf::Time(datetime!(2026-01-15 12:00 UTC));
         assert_eq!(as_of("2026-01-15T12:00:00Z"), Ok(noon));
         assert_eq!(as_of("2026-01-15T13:00:00 01:00"), Ok(noon));
-        for bad in ["", "-1", "yesterday", "2026-01-15", "99999999999999999999"] {
+        for bad in [
+            "",
+            "-1",
+            "yesterday",
+            "2026-01-15",
+            "99999999999999999999",
+            "9999-12-31T23:59:59-01:00",
+        ] {
             assert!(as_of(bad).is_err(), "{bad}");
         }
     }

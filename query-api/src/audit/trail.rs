@@ -10,21 +10,21 @@ use uuid::Uuid;
 const ASTRAY: Duration = Duration::MINUTE;
 
 /// Which entries.
-pub(super) struct Wanted {
-    pub(super) limit: i64,
-    pub(super) before: Option<i64>,
-    pub(super) since: Option<OffsetDateTime>,
-    pub(super) until: Option<OffsetDateTime>,
-    pub(super) status: Option<&'static str>,
-    pub(super) resource_type: Option<String>,
-    pub(super) resource_id: Option<String>,
-    pub(super) actor: Option<Uuid>,
-    pub(super) action: Option<String>,
-    pub(super) project_id: Option<Uuid>,
+pub(crate) struct Wanted {
+    pub(crate) limit: i64,
+    pub(crate) before: Option<i64>,
+    pub(crate) since: Option<OffsetDateTime>,
+    pub(crate) until: Option<OffsetDateTime>,
+    pub(crate) status: Option<&'static str>,
+    pub(crate) resource_type: Option<String>,
+    pub(crate) resource_id: Option<String>,
+    pub(crate) actor: Option<Uuid>,
+    pub(crate) action: Option<String>,
+    pub(crate) project_id: Option<Uuid>,
 }
 
 /// What of them the caller may see.
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// All.
     All,
     /// What happened to the items of this account, and to those that were handed in.
@@ -33,7 +33,7 @@ pub(super) enum Scope {
 
 impl Scope {
     /// Whether the caller is shown where somebody asked from.
-    pub(super) fn shows_address_of(&self, actor: Option<Uuid>) -> bool {
+    pub(crate) fn shows_address_of(&self, actor: Option<Uuid>) -> bool {
         match self {
             Self::All => true,
             Self::Items { of, .. } => actor == Some(*of),
@@ -43,30 +43,36 @@ impl Scope {
 
 /// An entry.
 #[derive(FromRow)]
-pub(super) struct Row {
-    pub(super) position: i64,
-    pub(super) event_id: Uuid,
-    pub(super) event_type: String,
-    pub(super) resource_type: String,
-    pub(super) resource_id: String,
-    pub(super) project_id: Option<Uuid>,
-    pub(super) actor_user_id: Option<Uuid>,
-    pub(super) request_id: Option<String>,
-    pub(super) causation_id: Option<Uuid>,
-    pub(super) ip_address: Option<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) status: String,
-    pub(super) changes: Value,
-    pub(super) details: Option<Value>,
-    pub(super) recorded_at: OffsetDateTime,
+pub(crate) struct Row {
+    pub(crate) position: i64,
+    pub(crate) event_id: Uuid,
+    pub(crate) event_type: String,
+    pub(crate) resource_type: String,
+    pub(crate) resource_id: String,
+    pub(crate) project_id: Option<Uuid>,
+    pub(crate) actor_user_id: Option<Uuid>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) causation_id: Option<Uuid>,
+    pub(crate) ip_address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) status: String,
+    pub(crate) changes: Value,
+    pub(crate) details: Option<Value>,
+    pub(crate) recorded_at: OffsetDateTime,
 }
 
 /// One more entry than the page has, if there is one.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     pool: &PgPool,
     wanted: &Wanted,
     scope: &Scope,
 ) -> Result<Vec<Row>, sqlx::Error> {
+    let mut sql = statement(wanted, scope);
+    sql.build_query_as().persistent(false).fetch_all(pool).await
+}
+
+/// The statement that lists the entries.
+pub(crate) fn statement(wanted: &Wanted, scope: &Scope) -> QueryBuilder<'static, Postgres> {
     let mut sql = QueryBuilder::new(
         "SELECT position, event_id, event_type, resource_type, resource_id, project_id,
                 actor_user_id, request_id, causation_id, ip_address, user_agent, status, changes,
@@ -93,7 +99,7 @@ pub(super) async fn rows(
     }
     sql.push(" ORDER BY position DESC LIMIT ")
         .push_bind(wanted.limit + 1);
-    sql.build_query_as().persistent(false).fetch_all(pool).await
+    sql
 }
 
 fn named(sql: &mut QueryBuilder<'_, Postgres>, wanted: &Wanted) {

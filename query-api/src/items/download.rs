@@ -274,7 +274,7 @@ fn unsatisfiable(size: u64) -> Response {
 
 /// `Content-Disposition` for a name that may hold anything (RFC 6266): the name itself in RFC 8187's
 /// encoding, and a plain one for clients that do not know it.
-fn attachment(name: &str) -> String {
+pub fn attachment(name: &str) -> String {
     let plain: String = name
         .chars()
         .map(|c| match c {

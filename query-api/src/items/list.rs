@@ -67,6 +67,39 @@ pub(crate) struct SubmissionsQuery {
     order: Option<String>,
 }
 
+impl SubmissionsQuery {
+    /// The same, checked, with whether it asks for words.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn wanted(self, uri: &Uri, caller_id: Uuid) -> Result<(Asked, Wanted), ApiError> {
+        let asked = words("q", self.q.as_deref())?;
+        let (since, until) = span(self.from.as_deref(), self.to.as_deref())?;
+        let sort = word("sort_by", self.sort_by.as_deref(), SORTS)?;
+        let wanted = Wanted {
+            limit: self.keyset.limit()?,
+            after: after(&self.keyset, uri)?,
+            caller_id,
+            sort: match sort {
+                Some("updated_at") => Sort::Updated,
+                Some("submitted_at") => Sort::Submitted,
+                _ => Sort::Created,
+            },
+            descending: descending(self.order.as_deref(), true)?,
+            owner_id: self.uploaded_by,
+            words: asked.query(),
+            since,
+            until,
+            item_type: word("type", self.r#type.as_deref(), TYPES)?,
+            status: word("status", self.status.as_deref(), STATUSES)?,
+            domain: self.domain,
+            language: self.language,
+            tag: self.tag.map(|tag| json!([tag])),
+        };
+        Ok((asked, wanted))
+    }
+}
+
 /// By what a list is sorted.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case", default = "created_at")]
@@ -170,31 +203,10 @@ pub(crate) async fn submissions(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<SubmissionsQuery>,
 ) -> Result<Response, ApiError> {
-    let asked = words("q", query.q.as_deref())?;
-    let (since, until) = span(query.from.as_deref(), query.to.as_deref())?;
-    let sort = word("sort_by", query.sort_by.as_deref(), SORTS)?;
-    let wanted = Wanted {
-        limit: query.keyset.limit()?,
-        after: after(&query.keyset, &uri)?,
-        caller_id: caller.id(),
-        sort: match sort {
-            Some("updated_at") => Sort::Updated,
-            Some("submitted_at") => Sort::Submitted,
-            _ => Sort::Created,
-        },
-        descending: descending(query.order.as_deref(), true)?,
-        owner_id: query.uploaded_by,
-        words: asked.query(),
-        since,
-        until,
-        item_type: word("type", query.r#type.as_deref(), TYPES)?,
-        status: word("status", query.status.as_deref(), STATUSES)?,
-        domain: query.domain,
-        language: query.language,
-        tag: query.tag.map(|tag| json!([tag])),
-    };
+    let project_id = query.project_id;
+    let (asked, wanted) = query.wanted(&uri, caller.id())?;
     let mut connection = api.pool.acquire().await?;
-    let visible = Visible::to(&mut connection, &caller, query.project_id).await?;
+    let visible = Visible::to(&mut connection, &caller, project_id).await?;
     let places = match asked {
         Asked::InVain => vec![],
         Asked::Nothing | Asked::Words(_) => {
@@ -214,6 +226,31 @@ pub(crate) struct ContributionsQuery {
     project_id: Option<Uuid>,
 }
 
+impl ContributionsQuery {
+    /// The same, checked.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn wanted(self, uri: &Uri, caller_id: Uuid) -> Result<Wanted, ApiError> {
+        Ok(Wanted {
+            limit: self.keyset.limit()?,
+            after: after(&self.keyset, uri)?,
+            caller_id,
+            sort: Sort::Created,
+            descending: true,
+            owner_id: Some(caller_id),
+            words: None,
+            since: None,
+            until: None,
+            item_type: None,
+            status: None,
+            domain: None,
+            language: None,
+            tag: None,
+        })
+    }
+}
+
 /// The caller's own items of every status, newest first.
 #[utoipa::path(get, path = "/my-contributions", operation_id = "list_my_contributions",
     tag = "submissions", params(Keyset, ContributionsQuery),
@@ -225,24 +262,10 @@ pub(crate) async fn contributions(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ContributionsQuery>,
 ) -> Result<Response, ApiError> {
-    let wanted = Wanted {
-        limit: query.keyset.limit()?,
-        after: after(&query.keyset, &uri)?,
-        caller_id: caller.id(),
-        sort: Sort::Created,
-        descending: true,
-        owner_id: Some(caller.id()),
-        words: None,
-        since: None,
-        until: None,
-        item_type: None,
-        status: None,
-        domain: None,
-        language: None,
-        tag: None,
-    };
+    let project_id = query.project_id;
+    let wanted = query.wanted(&uri, caller.id())?;
     let mut connection = api.pool.acquire().await?;
-    let visible = Visible::to(&mut connection, &caller, query.project_id).await?;
+    let visible = Visible::to(&mut connection, &caller, project_id).await?;
     let places = places(&mut connection, &api.statistics, &visible, &wanted).await?;
     page(connection, &caller, &uri, (wanted.limit, &visible), places).await
 }

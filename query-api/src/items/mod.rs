@@ -6,7 +6,7 @@ pub(crate) mod list;
 mod marks;
 mod model;
 pub(crate) mod one;
-mod places;
+pub(crate) mod places;
 pub(crate) mod processing;
 mod results;
 mod row;
@@ -15,6 +15,7 @@ mod statistics;
 mod text;
 mod waveform;
 
+pub use download::attachment;
 pub(crate) use model::{Item, ItemStatus, ItemType};
 pub(crate) use row::{ItemRow, load, may_read};
 pub use statistics::Statistics;

@@ -32,13 +32,15 @@ const LOOKED_AT: i64 = 25;
 /// match is the caller's to see, and shares are guesses.
 const SPARE: f64 = 1.8;
 /// How many stretches are tried before all matches are looked at.
-const TRIED: u32 = 2;
+const TRIED: u32 = 3;
+/// How many times as long the next one is at most.
+const LONGER: f64 = 16.0;
 /// How many rows are asked at most before the index is asked for what it does not know by name.
 const ASKED: f64 = 2_000.0;
 
 /// By what a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     Created,
     Updated,
     /// An item that was not handed in stands at the beginning of time.
@@ -46,25 +48,25 @@ pub(super) enum Sort {
 }
 
 /// Where an item stands in a list.
-pub(super) type Place = (OffsetDateTime, Uuid);
+pub(crate) type Place = (OffsetDateTime, Uuid);
 
 /// What a list is about, checked.
-pub(super) struct Wanted {
-    pub limit: i64,
-    pub after: Option<Place>,
-    pub caller_id: Uuid,
-    pub sort: Sort,
-    pub descending: bool,
-    pub owner_id: Option<Uuid>,
+pub(crate) struct Wanted {
+    pub(crate) limit: i64,
+    pub(crate) after: Option<Place>,
+    pub(crate) caller_id: Uuid,
+    pub(crate) sort: Sort,
+    pub(crate) descending: bool,
+    pub(crate) owner_id: Option<Uuid>,
     /// Searched words.
-    pub words: Option<Query>,
-    pub since: Option<OffsetDateTime>,
-    pub until: Option<OffsetDateTime>,
-    pub item_type: Option<&'static str>,
-    pub status: Option<&'static str>,
-    pub domain: Option<String>,
-    pub language: Option<String>,
-    pub tag: Option<Value>,
+    pub(crate) words: Option<Query>,
+    pub(crate) since: Option<OffsetDateTime>,
+    pub(crate) until: Option<OffsetDateTime>,
+    pub(crate) item_type: Option<&'static str>,
+    pub(crate) status: Option<&'static str>,
+    pub(crate) domain: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) tag: Option<Value>,
 }
 
 /// The places of one row more than wanted, if there are so many.
@@ -109,8 +111,8 @@ pub(super) async fn places(
             if full(&found) {
                 return Ok(found);
             }
-            // Now it is known better.
-            share *= ((found.len() + 1) as f64 / matches).min(0.5);
+            // Now it is known better, as far as this stretch speaks for others.
+            share *= (found.len() as f64 / matches).clamp(1.0 / LONGER, 0.5);
         }
     }
     let mut statement = Statement::new(wanted);
@@ -152,11 +154,25 @@ async fn listed(
     visible: &Visible,
     wanted: &Wanted,
 ) -> Result<Vec<Place>, sqlx::Error> {
+    list(visible, wanted).fetch(connection).await
+}
+
+fn list<'a>(visible: &Visible, wanted: &'a Wanted) -> Statement<'a> {
     let mut statement = Statement::new(wanted);
     if statement.is_spread(visible) {
         statement.spread(visible);
     } else {
         statement.walk(|statement| statement.projects(visible));
     }
-    statement.fetch(connection).await
+    statement
+}
+
+/// The text of the statement that lists what has these words, or all, with its values left out.
+pub(crate) fn statement(visible: &Visible, wanted: &Wanted) -> String {
+    let Some(words) = &wanted.words else {
+        return list(visible, wanted).text().to_owned();
+    };
+    let mut statement = Statement::new(wanted);
+    statement.matches(visible, words.to_string(), "");
+    statement.text().to_owned()
 }

@@ -15,8 +15,10 @@ use crate::{
 };
 use axum::{
     extract::{OriginalUri, State},
+    http::Uri,
     response::Response,
 };
+use event_store::AsOf;
 use http_kit::{ApiError, Query, paging::Keyset, permissions::Action};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -45,6 +47,35 @@ pub(crate) struct QueueQuery {
     /// As it was at this time (RFC 3339), or when the log had come to this position.
     #[param(example = "2026-01-15T10:30:00Z")]
     as_of: Option<String>,
+}
+
+impl QueueQuery {
+    /// The same, checked, with the time that it is about.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER`.
+    pub(crate) fn wanted(
+        self,
+        uri: &Uri,
+        now: OffsetDateTime,
+        caller_id: Uuid,
+    ) -> Result<(Option<AsOf>, Wanted), ApiError> {
+        let after = self.keyset.after::<(String, Uuid)>(uri)?;
+        let after = after
+            .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
+            .transpose()?;
+        let as_of = self.as_of.as_deref().map(past::as_of).transpose()?;
+        let wanted = Wanted {
+            limit: self.keyset.limit()?,
+            after,
+            now,
+            caller_id,
+            item_type: word("item_type", self.item_type.as_deref(), TYPES)?,
+            submitter_id: self.uploaded_by,
+            claimed: word("claimed", self.claimed.as_deref(), &["me", "none"])?,
+        };
+        Ok((as_of, wanted))
+    }
 }
 
 /// Who has claimed an item.
@@ -117,9 +148,9 @@ impl Row {
 }
 
 /// What is asked for, checked.
-struct Wanted {
-    limit: i64,
-    after: Option<(OffsetDateTime, Uuid)>,
+pub(crate) struct Wanted {
+    pub(crate) limit: i64,
+    pub(crate) after: Option<(OffsetDateTime, Uuid)>,
     now: OffsetDateTime,
     caller_id: Uuid,
     item_type: Option<&'static str>,
@@ -139,23 +170,10 @@ pub(crate) async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<QueueQuery>,
 ) -> Result<Response, ApiError> {
-    let after = query.keyset.after::<(String, Uuid)>(&uri)?;
-    let after = after
-        .map(|(at, id)| Ok::<_, ApiError>((cursor_time(&at)?, id)))
-        .transpose()?;
-    let as_of = query.as_of.as_deref().map(past::as_of).transpose()?;
-    let mut wanted = Wanted {
-        limit: query.keyset.limit()?,
-        after,
-        now: api.clock.now(),
-        caller_id: caller.id(),
-        item_type: word("item_type", query.item_type.as_deref(), TYPES)?,
-        submitter_id: query.uploaded_by,
-        claimed: word("claimed", query.claimed.as_deref(), &["me", "none"])?,
-    };
+    let project_id = query.project_id;
+    let (as_of, mut wanted) = query.wanted(&uri, api.clock.now(), caller.id())?;
     let mut connection = api.pool.acquire().await?;
-    let visible =
-        Visible::allowing(&mut connection, &caller, Action::Review, query.project_id).await?;
+    let visible = Visible::allowing(&mut connection, &caller, Action::Review, project_id).await?;
     let rows = match as_of {
         Some(as_of) => {
             drop(connection);
@@ -182,6 +200,13 @@ async fn waiting(
     if visible.is_empty() {
         return Ok(vec![]);
     }
+    let mut sql = statement(visible, wanted);
+    // Never prepared for later: which index is best depends on who asks for what.
+    sql.build_query_as().persistent(false).fetch_all(from).await
+}
+
+/// The statement that lists what waits.
+pub(crate) fn statement<'a>(visible: &Visible, wanted: &'a Wanted) -> QueryBuilder<'a, Postgres> {
     let mut sql = QueryBuilder::new("");
     let projects = visible.ids(|part| part == Part::All);
     match visible {
@@ -213,8 +238,7 @@ async fn waiting(
             }
         },
     }
-    // Never prepared for later: which index is best depends on who asks for what.
-    sql.build_query_as().persistent(false).fetch_all(from).await
+    sql
 }
 
 fn walk<'a>(

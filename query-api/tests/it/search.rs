@@ -296,6 +296,7 @@ async fn thousands(house: &House, who: &Person, project: Uuid) {
                 array_to_tsvector(ARRAY['every', CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END,
                                         CASE WHEN n > 7990 THEN 'old' ELSE 'new' END,
                                         'many' || n % 300,
+                                        CASE WHEN n > 4000 THEN 'former' ELSE 'latter' END,
                                         CASE WHEN n > 7000 THEN 'late' || n ELSE 'early' END])
          FROM generate_series(1, 8000) n",
     ];
@@ -347,6 +348,8 @@ async fn words_of_thousands_of_items_are_found_wherever_they_stand() {
         assert_eq!(seen("q=many").await, [1, 2, 3].map(id));
         assert_eq!(seen("q=many+even").await, [2, 4, 6].map(id));
         assert_eq!(seen("q=many+old").await, [7_991, 7_992, 7_993].map(id));
+        assert_eq!(seen("q=former").await, [4_001, 4_002, 4_003].map(id));
+        assert_eq!(seen("q=former+even").await, [4_002, 4_004, 4_006].map(id));
         assert_eq!(seen("q=late").await, [7_001, 7_002, 7_003].map(id));
         assert_eq!(seen("q=late+even").await, [7_002, 7_004, 7_006].map(id));
         assert_eq!(seen("q=late+old").await, [7_991, 7_992, 7_993].map(id));

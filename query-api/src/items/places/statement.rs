@@ -21,6 +21,11 @@ impl<'a> Statement<'a> {
         }
     }
 
+    /// What it says, with its values left out.
+    pub(super) fn text(&self) -> &str {
+        self.sql.sql()
+    }
+
     pub(super) async fn fetch(
         mut self,
         connection: &mut PgConnection,
