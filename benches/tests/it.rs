@@ -145,7 +145,7 @@ async fn a_service_goes_on_after_a_store_that_was_filled() -> Result<()> {
     let head = settled(&postgres.url).await?;
     assert!(head >= stored + 3, "{head} after {stored}");
     let mut log = PgConnection::connect(&postgres.url).await?;
-    let verified = verify(&mut log, Span::default(), None).await?;
+    let verified = verify(std::slice::from_mut(&mut log), Span::default(), None).await?;
     assert_eq!(verified.count(), head);
     let (items, entries): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM submissions), (SELECT count(*) FROM history WHERE NOT access)",

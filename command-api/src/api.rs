@@ -71,7 +71,7 @@ impl CommandApi {
     /// When the spool directory cannot be made, or the password hasher does not work.
     pub fn new(parts: Parts) -> std::io::Result<Self> {
         std::fs::create_dir_all(&parts.spool)?;
-        let passwords = Passwords::new().map_err(std::io::Error::other)?;
+        let passwords = Passwords::new()?;
         Ok(Self(Arc::new(Inner {
             access: AccessTokens::new(&parts.secret, parts.clock.clone()),
             signed: SignedTokens::new(&parts.secret),

@@ -1,7 +1,14 @@
-//! Passwords: what may be one, and hashing them (argon2id, 19 MiB, 2 passes, 1 lane) off the async
-//! threads, a few at a time, so that a burst of sign-ins exhausts neither threads nor memory.
+//! Passwords: what may be one, and hashing them (argon2id, 19 MiB, 2 passes, 1 lane) on a few threads of
+//! their own, so that a burst of sign-ins exhausts neither threads nor memory: an allocator keeps for each
+//! thread what that once needed.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -9,7 +16,7 @@ use argon2::{
 };
 use http_kit::ApiError;
 use serde::{Deserialize, Deserializer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 use super::common_passwords::is_common;
@@ -24,10 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A password on its way in; overwritten when dropped.
 pub(crate) type Password = Zeroizing<String>;
 
+/// What a thread that hashes is given to do.
+type Job = Box<dyn FnOnce() + Send>;
+
 /// Hashes and checks passwords.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
+    /// To as many threads as there are turns.
+    jobs: mpsc::Sender<Job>,
     /// The hash of a password that nobody has: checked where there is no account, so that the
     /// answer takes the same time.
     nobodys: Arc<str>,
@@ -53,11 +65,14 @@ pub(crate) fn acceptable(checks: &mut Checks, field: &str, password: &str, email
 impl Passwords {
     /// # Errors
     /// When hashing does not work at all.
-    pub fn new() -> Result<Self, password_hash::Error> {
+    pub fn new() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(2, usize::from);
+        let at_once = cores.clamp(2, 4);
+        let nobodys = hash(&runtime::secret::random_hex(16).expose().to_owned().into());
         Ok(Self {
-            turns: Arc::new(Semaphore::new(cores.clamp(2, 4))),
-            nobodys: hash(&runtime::secret::random_hex(16).expose().to_owned().into())?.into(),
+            turns: Arc::new(Semaphore::new(at_once)),
+            jobs: threads(at_once)?,
+            nobodys: nobodys.map_err(io::Error::other)?.into(),
         })
     }
 
@@ -66,16 +81,8 @@ impl Passwords {
     /// # Errors
     /// 503 when too many are waiting.
     pub async fn hash(&self, password: Password) -> Result<String, ApiError> {
-        let turn = self.turn().await?;
-        let hashed = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            hash(&password)
-        });
-        match hashed.await {
-            Ok(Ok(hash)) => Ok(hash),
-            Ok(Err(error)) => Err(ApiError::internal(&error)),
-            Err(error) => Err(ApiError::internal(&error)),
-        }
+        let hashed = self.done(move || hash(&password)).await?;
+        hashed.map_err(|error| ApiError::internal(&error))
     }
 
     /// Whether the password belongs to the hash; never, but after the same time, without a hash.
@@ -83,14 +90,28 @@ impl Passwords {
     /// # Errors
     /// 503 when too many are waiting.
     pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, ApiError> {
-        let turn = self.turn().await?;
         let nobodys = Arc::clone(&self.nobodys);
-        let verified = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+        self.done(move || {
             let matches = matches_hash(&password, hash.as_deref().unwrap_or(&nobodys));
             matches && hash.is_some()
+        })
+        .await
+    }
+
+    /// What comes of this on one of the threads.
+    async fn done<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = self.turn().await?;
+        let (told, answer) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            let _turn = turn;
+            let _ = told.send(work());
         });
-        verified.await.map_err(|error| ApiError::internal(&error))
+        let taken = self.jobs.send(job);
+        taken.map_err(|error| ApiError::internal(&error))?;
+        answer.await.map_err(|error| ApiError::internal(&error))
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
@@ -100,6 +121,27 @@ impl Passwords {
             _ => Err(ApiError::unavailable(5)),
         }
     }
+}
+
+/// Starts so many threads, which end with the last sender.
+fn threads(count: usize) -> io::Result<mpsc::Sender<Job>> {
+    let (jobs, waiting) = mpsc::channel::<Job>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    for n in 0..count {
+        let waiting = Arc::clone(&waiting);
+        let next = move || {
+            let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.recv().ok()
+        };
+        let named = thread::Builder::new().name(format!("passwords-{n}"));
+        named.spawn(move || {
+            while let Some(job) = next() {
+                // One that panics takes no other with it; whoever waits for it is told.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        })?;
+    }
+    Ok(jobs)
 }
 
 fn hash(password: &Password) -> Result<String, password_hash::Error> {
@@ -144,6 +186,26 @@ mod tests {
         assert!(!verify("correct horse 8", Some(&hash)).await);
         assert!(!verify("correct horse 7", None).await);
         assert!(!verify("correct horse 7", Some("rubbish")).await);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_at_once_are_hashed_on_a_few_threads_and_one_that_panics_harms_no_other() {
+        let passwords = Passwords::new().expect("hashing works");
+        let names = (0..40).map(|n| {
+            let passwords = passwords.clone();
+            async move {
+                let name = move || {
+                    assert_ne!(n, 20, "for the test");
+                    thread::current().name().map(str::to_owned)
+                };
+                passwords.done(name).await.ok().flatten()
+            }
+        });
+        let names = futures::future::join_all(names).await;
+        assert_eq!(names.iter().flatten().count(), 39);
+        let different: std::collections::BTreeSet<_> = names.into_iter().flatten().collect();
+        assert!(different.len() <= 4, "{different:?}");
+        assert!(different.iter().all(|name| name.starts_with("passwords-")));
     }
 
     #[test]
