@@ -1,6 +1,6 @@
 //! Passwords: what may be one, and hashing them (argon2id, 19 MiB, 2 passes, 1 lane) on a few threads of
-//! their own, so that a burst of sign-ins exhausts neither threads nor memory: an allocator keeps for each
-//! thread what that once needed.
+//! their own, each in its own memory, so that a burst of sign-ins exhausts neither threads nor memory:
+//! allocated for each hash, it stays with the allocator in pieces, half a gigabyte after some hundreds.
 
 use std::{
     io,
@@ -11,8 +11,11 @@ use std::{
 };
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
 };
 use http_kit::ApiError;
 use serde::{Deserialize, Deserializer};
@@ -32,7 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) type Password = Zeroizing<String>;
 
 /// What a thread that hashes is given to do.
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// What a thread hashes in.
+type Memory = Vec<Block>;
 
 /// Hashes and checks passwords.
 #[derive(Clone)]
@@ -68,11 +74,11 @@ impl Passwords {
     pub fn new() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(2, usize::from);
         let at_once = cores.clamp(2, 4);
-        let nobodys = hash(&runtime::secret::random_hex(16).expose().to_owned().into());
+        let nobody: Password = runtime::secret::random_hex(16).expose().to_owned().into();
         Ok(Self {
             turns: Arc::new(Semaphore::new(at_once)),
             jobs: threads(at_once)?,
-            nobodys: nobodys.map_err(io::Error::other)?.into(),
+            nobodys: hash(&nobody, &mut vec![]).map_err(io::Error::other)?.into(),
         })
     }
 
@@ -81,7 +87,7 @@ impl Passwords {
     /// # Errors
     /// 503 when too many are waiting.
     pub async fn hash(&self, password: Password) -> Result<String, ApiError> {
-        let hashed = self.done(move || hash(&password)).await?;
+        let hashed = self.done(move |memory| hash(&password, memory)).await?;
         hashed.map_err(|error| ApiError::internal(&error))
     }
 
@@ -91,8 +97,8 @@ impl Passwords {
     /// 503 when too many are waiting.
     pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, ApiError> {
         let nobodys = Arc::clone(&self.nobodys);
-        self.done(move || {
-            let matches = matches_hash(&password, hash.as_deref().unwrap_or(&nobodys));
+        self.done(move |memory| {
+            let matches = matches_hash(&password, hash.as_deref().unwrap_or(&nobodys), memory);
             matches && hash.is_some()
         })
         .await
@@ -101,13 +107,13 @@ impl Passwords {
     /// What comes of this on one of the threads.
     async fn done<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let turn = self.turn().await?;
         let (told, answer) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        let job: Job = Box::new(move |memory| {
             let _turn = turn;
-            let _ = told.send(work());
+            let _ = told.send(work(memory));
         });
         let taken = self.jobs.send(job);
         taken.map_err(|error| ApiError::internal(&error))?;
@@ -135,32 +141,66 @@ fn threads(count: usize) -> io::Result<mpsc::Sender<Job>> {
         };
         let named = thread::Builder::new().name(format!("passwords-{n}"));
         named.spawn(move || {
+            let mut memory = vec![];
             while let Some(job) = next() {
                 // One that panics takes no other with it; whoever waits for it is told.
-                let _ = catch_unwind(AssertUnwindSafe(job));
+                let _ = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
             }
         })?;
     }
     Ok(jobs)
 }
 
-fn hash(password: &Password) -> Result<String, password_hash::Error> {
+fn hash(password: &Password, memory: &mut Memory) -> Result<String, password_hash::Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    Ok(argon2.hash_password(password.as_bytes())?.to_string())
+    let (algorithm, version, salt) = (Algorithm::Argon2id, Version::V0x13, Salt::generate());
+    let parameters = ParamsString::try_from(&params)?;
+    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+    let argon2 = Argon2::new(algorithm, version, params);
+    fill(&argon2, password, &salt, &mut out, memory)?;
+    let hash = PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: parameters,
+        salt: Some(salt),
+        hash: Some(Output::new(&out)?),
+    };
+    Ok(hash.to_string())
 }
 
-fn matches_hash(password: &Password, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| {
-        Argon2::default()
-            .verify_password(password.as_bytes(), &hash)
-            .is_ok()
-    })
+fn matches_hash(password: &Password, hash: &str, memory: &mut Memory) -> bool {
+    let mut matches = || {
+        let hash = PasswordHash::new(hash)?;
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+            return Err(password_hash::Error::PasswordInvalid);
+        };
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+        let version = hash.version.map(Version::try_from).transpose()?;
+        let params = Params::try_from(&hash)?;
+        let argon2 = Argon2::new(algorithm, version.unwrap_or_default(), params);
+        let mut out = vec![0; expected.len()];
+        fill(&argon2, password, salt, &mut out, memory)?;
+        // Compared in constant time.
+        Ok(Output::new(&out)? == *expected)
+    };
+    matches().unwrap_or(false)
+}
+
+fn fill(
+    argon2: &Argon2<'_>,
+    password: &Password,
+    salt: &Salt,
+    out: &mut [u8],
+    memory: &mut Memory,
+) -> Result<(), argon2::Error> {
+    memory.resize(argon2.params().block_count(), Block::default());
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     fn password(text: &str) -> Password {
         Zeroizing::new(text.to_owned())
@@ -186,6 +226,17 @@ mod tests {
         assert!(!verify("correct horse 8", Some(&hash)).await);
         assert!(!verify("correct horse 7", None).await);
         assert!(!verify("correct horse 7", Some("rubbish")).await);
+        // As the reference makes and reads it, and in memory that was used before.
+        let reference = Argon2::default();
+        let theirs = reference.hash_password(b"correct horse 9").expect("hashed");
+        assert!(verify("correct horse 9", Some(&theirs.to_string())).await);
+        let ours = PasswordHash::new(&hash).expect("a PHC string");
+        assert!(reference.verify_password(b"correct horse 7", &ours).is_ok());
+        assert!(
+            reference
+                .verify_password(b"correct horse 8", &ours)
+                .is_err()
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +245,7 @@ mod tests {
         let names = (0..40).map(|n| {
             let passwords = passwords.clone();
             async move {
-                let name = move || {
+                let name = move |_: &mut Memory| {
                     assert_ne!(n, 20, "for the test");
                     thread::current().name().map(str::to_owned)
                 };

@@ -275,7 +275,11 @@ impl<'c> View<'c> {
                 previous,
                 ..*found
             });
-            views.push(self.shared(other).await?);
+            // Behind one name there may be several servers, which share no view.
+            let Ok(view) = self.shared(other).await else {
+                return Ok(None);
+            };
+            views.push(view);
         }
         let own = Found {
             to: found.from + each - 1,

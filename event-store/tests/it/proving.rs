@@ -91,6 +91,14 @@ async fn checkpoint(house: &House, signer: &Signer) -> Checkpoint {
     signer.sign(position, hash, at).expect("signed")
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_another_database_is_left_out() {
+    let ((house, _relay), other) = (ten().await, House::new().await);
+    let mut connections = [connection(&house).await, connection(&other).await];
+    let verified = verify(&mut connections, WHOLE, None).await;
+    assert_eq!(verified.expect("the chain holds").count(), 10);
+}
+
 #[tokio::test]
 async fn an_untouched_log_and_its_export_verify_also_after_an_erasure() {
     let (house, relay) = ten().await;

@@ -48,9 +48,13 @@ async fn of_database(
     let reader = Reader::start(config).await?;
     let verified = async {
         let processors = available_parallelism().map_or(1, NonZero::get);
-        let mut connections = vec![];
-        for _ in 0..processors.min(MOST_CONNECTIONS) {
-            connections.push(reader.connection().await?);
+        let mut connections = vec![reader.connection().await?];
+        while connections.len() < processors.min(MOST_CONNECTIONS) {
+            // One is enough where there are no more to be had.
+            let Ok(another) = reader.connection().await else {
+                break;
+            };
+            connections.push(another);
         }
         Ok(audit::verify(&mut connections, arguments.span.into(), checkpoint).await?)
     };
