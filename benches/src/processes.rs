@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::{
+    collections::BTreeMap,
     fs,
     sync::{
         Arc,
@@ -40,33 +41,44 @@ fn measured() -> Vec<i32> {
 }
 
 /// What the service and its servers work from now on.
-pub struct Work {
-    processes: Vec<i32>,
-    before: f64,
-}
+pub struct Work(Vec<(i32, f64)>);
 
 impl Work {
     /// Begins to count.
     pub fn begin() -> Self {
-        let processes = measured();
-        Self {
-            before: processor_time(&processes),
-            processes,
-        }
+        let processes = measured().into_iter();
+        Self(processes.map(|one| (one, processor_time(&[one]))).collect())
     }
 
     /// Milliseconds since then, for each of so many requests.
     pub fn each(&self, requests: usize) -> f64 {
-        (processor_time(&self.processes) - self.before) / requests as f64
+        self.by_name(requests).values().sum()
     }
+
+    /// The same by the names of the programs.
+    pub fn by_name(&self, requests: usize) -> BTreeMap<String, f64> {
+        let mut by_name = BTreeMap::new();
+        for &(process, before) in &self.0 {
+            let worked = processor_time(&[process]) - before;
+            // One that has ended meanwhile is not counted at all.
+            if let (Some(name), true) = (name(process), worked > 0.0) {
+                *by_name.entry(name).or_default() += worked / requests as f64;
+            }
+        }
+        by_name
+    }
+}
+
+fn name(process: i32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    Some(name.trim().to_owned())
 }
 
 /// Memory in KiB that the service's own processes have to themselves, and their part of what they share.
 pub fn resident(processes: &[i32]) -> u64 {
-    let ours = processes.iter().filter(|process| {
-        let name = fs::read_to_string(format!("/proc/{process}/comm"));
-        name.is_ok_and(|name| name.trim() == NAME)
-    });
+    let ours = processes
+        .iter()
+        .filter(|process| name(**process).as_deref() == Some(NAME));
     ours.filter_map(|process| {
         let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;

@@ -1,6 +1,7 @@
 //! How figures are printed.
 
 use benches::load::Report;
+use std::collections::BTreeMap;
 
 /// In MiB, of the service without PostgreSQL and NATS.
 const MEMORY_GOAL: f64 = 150.0;
@@ -26,9 +27,15 @@ pub(crate) fn print(what: &str, clients: usize, report: &Report) {
     }
 }
 
-/// Processor time of service, PostgreSQL and NATS: it does not depend on what else the machine does.
-pub(crate) fn print_work(milliseconds: f64, until: &str) {
-    println!("    processors {milliseconds:.2} ms each, until {until}");
+/// Processor time of the service and its servers, which hardly depends on what else the machine does.
+pub(crate) fn print_work(by_name: &BTreeMap<String, f64>, until: &str) {
+    let all: f64 = by_name.values().sum();
+    let parts = by_name
+        .iter()
+        .map(|(name, part)| format!("{name} {part:.2}"));
+    let parts: Vec<_> = parts.collect();
+    let parts = parts.join(", ");
+    println!("    processors {all:.2} ms each ({parts}), until {until}");
 }
 
 /// A rate as a share of its ceiling.

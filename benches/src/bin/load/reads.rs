@@ -116,9 +116,9 @@ async fn measure(bench: &Bench, list: &Read) -> Result<()> {
     let statements = executed(&data_dir, &bench.url, request).await?;
     let (until, spent) = (Until::Time(bench.lasting), Work::begin());
     let report = closed_loop(address, CLIENTS, until, work).await?;
-    let worked = spent.each(report.sent);
+    let worked = spent.by_name(report.sent);
     print(&format!("{}, closed loop", list.what), CLIENTS, &report);
-    print_work(worked, "it is answered");
+    print_work(&worked, "it is answered");
     ceilings(bench, list, &statements, report.achieved).await?;
     let schedule = Schedule::lasting(report.achieved * HALF, bench.lasting / 2, CLIENTS);
     let half = open_loop(address, schedule, work).await?;

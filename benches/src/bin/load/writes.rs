@@ -48,7 +48,7 @@ async fn closed(
         "all projections show all, {:.1} s after the last answer",
         begun.elapsed().as_secs_f64()
     );
-    print_work(spent.each(report.sent), &until);
+    print_work(&spent.by_name(report.sent), &until);
     Ok(report)
 }
 
@@ -113,7 +113,7 @@ async fn handed_in(bench: &Bench, count: usize, ceiling: f64) -> Result<()> {
     let report = closed_loop(&bench.scene.address, CLIENTS[2], until, work).await?;
     print("POST /submit, closed loop", CLIENTS[2], &report);
     settled(&bench.url).await?;
-    print_work(spent.each(report.sent), "all projections show all");
+    print_work(&spent.by_name(report.sent), "all projections show all");
     let of = "pgbench, the same INSERT and commit";
     let ceiling = Ceiling {
         rate: ceiling,
