@@ -230,16 +230,22 @@ impl CommandApi {
         }
     }
 
-    /// The same in the transaction of what the request does: both, or neither.
+    /// The same in the transaction of what the request does: both, or neither. Stops with how the request
+    /// is answered whose key another has used meanwhile.
     pub(crate) async fn remember_with(
+        &self,
         tx: &mut PgConnection,
         key: &StoreKey,
         answer: &Answer,
     ) -> Result<(), Stop> {
-        match keep(key, answer.status, answer.body.as_ref(), Fill::Nothing) {
-            Some(kept) => Ok(remember_answer(tx, &kept).await?),
-            None => Ok(()),
+        let Some(kept) = keep(key, answer.status, answer.body.as_ref(), Fill::Nothing) else {
+            return Ok(());
+        };
+        if remember_answer(tx, &kept).await? {
+            return Ok(());
         }
+        let stop = self.repeated(key).await;
+        Err(stop.unwrap_or_else(|| key_reused().into()))
     }
 }
 

@@ -314,9 +314,11 @@ impl EventStore {
         idempotency::first_answer(self.pool(), key).await
     }
 
-    /// Keeps the answer to a request that appended nothing, or to several streams.
+    /// Keeps the answer to a request that appended nothing, or to several streams. The first answer
+    /// stays; a later one is ignored.
     pub async fn remember_answer(&self, idempotency: &Idempotency) -> Result<(), StoreError> {
-        idempotency::remember_answer(self.pool(), idempotency).await
+        let kept = idempotency::remember_answer(self.pool(), idempotency).await;
+        kept.map(|_| ())
     }
 
     /// The position of an appended event. Waits for the relay to number it, for a bounded time.

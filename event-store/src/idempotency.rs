@@ -44,15 +44,15 @@ pub(crate) async fn first_answer(
 }
 
 /// Keeps an answer to a request that appended nothing, or to several streams: in the transaction of what
-/// it did, where that is one. The first answer stays; a later one is ignored.
+/// it did, where that is one. The first answer stays; `false` where there is one.
 ///
 /// # Errors
 /// When PostgreSQL fails.
 pub async fn remember_answer(
     database: impl PgExecutor<'_>,
     idempotency: &Idempotency,
-) -> Result<(), StoreError> {
-    sqlx::query!(
+) -> Result<bool, StoreError> {
+    let kept = sqlx::query!(
         "INSERT INTO command_log (identity, idempotency_key, fingerprint, answer)
          VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         idempotency.key.identity,
@@ -62,5 +62,5 @@ pub async fn remember_answer(
     )
     .execute(database)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() == 1)
 }

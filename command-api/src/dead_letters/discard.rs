@@ -31,7 +31,7 @@ pub(super) async fn handle(
         // It may be this very request that set it aside.
         return Err(api.repeated(&key).await.unwrap_or_else(|| error.into()));
     }
-    CommandApi::remember_with(&mut tx, &key, &answer).await?;
+    api.remember_with(&mut tx, &key, &answer).await?;
     tx.commit().await.map_err(ApiError::from)?;
     let discarded_by_id = caller.user_id;
     tracing::info!(%id, %discarded_by_id, "dead letter {id} was set aside");

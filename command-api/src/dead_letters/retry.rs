@@ -87,7 +87,7 @@ async fn mail_again(
     if let Err(error) = queue_again(&mut *tx, id, api.clock.now()).await {
         return Ok(Err(error));
     }
-    CommandApi::remember_with(&mut tx, key, &answer).await?;
+    api.remember_with(&mut tx, key, &answer).await?;
     tx.commit().await.map_err(ApiError::from)?;
     Ok(Ok(answer))
 }

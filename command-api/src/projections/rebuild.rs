@@ -65,7 +65,7 @@ pub(super) async fn handle(
         let (status, code) = (StatusCode::CONFLICT, "REBUILD_RUNNING");
         return Err(ApiError::new(status, code, "It is being rebuilt already.").into());
     }
-    CommandApi::remember_with(&mut tx, &key, &answer).await?;
+    api.remember_with(&mut tx, &key, &answer).await?;
     tx.commit().await.map_err(ApiError::from)?;
     tracing::info!(
         projection = name,

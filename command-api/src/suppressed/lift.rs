@@ -59,7 +59,7 @@ pub(super) async fn handle(
         return Err(ApiError::new(status, code, "Mails are sent to this address.").into());
     }
     let answer = Answer::new(StatusCode::OK, Some(json!({"lifted": true})));
-    CommandApi::remember_with(&mut tx, &key, &answer).await?;
+    api.remember_with(&mut tx, &key, &answer).await?;
     tx.commit().await.map_err(ApiError::from)?;
     let lifted_by_id = caller.user_id;
     tracing::info!(%lifted_by_id, "mails are sent to a refused address again");

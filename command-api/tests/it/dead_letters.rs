@@ -232,3 +232,32 @@ async fn what_could_not_be_answered_is_not_tried_again_and_all_repeats_hear_the_
     }
     assert_eq!(house.stream(item).await.len(), before.len() + 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_requests_at_once_under_one_key_one_is_done_and_the_other_refused() {
+    let house = House::new().await;
+    let root = house.super_admin().await;
+    for n in 0..10_u128 {
+        let letters = [Uuid::from_u128(100 + n), Uuid::from_u128(200 + n)];
+        let key = format!("pair-{n}");
+        for letter in letters {
+            job(&house, letter, "email", None).await;
+        }
+        let answers = letters.map(|letter| {
+            let (house, root, key) = (&house, &root, [("Idempotency-Key", key.as_str())]);
+            async move {
+                let path = format!("/ops/dead-letters/{letter}");
+                let answer = house.ask(Method::DELETE, &path, Some(root), &key, None);
+                answer.await.status
+            }
+        });
+        let answers = futures::future::join_all(answers).await;
+        let mut states = vec![];
+        for (letter, answer) in letters.into_iter().zip(&answers) {
+            states.push((*answer, row(&house, letter).await.0));
+        }
+        states.sort();
+        let expected = [(204, "discarded".to_owned()), (422, "dead".to_owned())];
+        assert_eq!(states, expected, "{n}");
+    }
+}
