@@ -40,6 +40,9 @@ pub(crate) trait Reaction: Send + Sync {
         events: &[RecordedEvent],
     ) -> impl Future<Output = Result<Self::Prepared, StoreError>> + Send;
 
+    /// Whether there is anything to write; else the checkpoint moves by itself.
+    fn writes(prepared: &Self::Prepared) -> bool;
+
     /// Writes rows in the transaction that moves the checkpoint. Returns the names under which
     /// somebody waits for what was written.
     fn write(
@@ -135,6 +138,10 @@ async fn step<R: Reaction>(
     let batch = batch?;
     let last = batch.last().map_or(position, |event| event.position);
     let prepared = reaction.prepare(&batch).await?;
+    if !R::writes(&prepared) {
+        advance(connection, R::NAME, position, last).await?;
+        return Ok((last, vec![]));
+    }
     let mut tx = connection.begin().await?;
     let awaited = reaction.write(&mut tx, prepared).await?;
     advance(&mut tx, R::NAME, position, last).await?;

@@ -129,6 +129,10 @@ impl Reaction for Policies {
             .await
     }
 
+    fn writes((): &()) -> bool {
+        false
+    }
+
     async fn write(
         &self,
         _tx: &mut PgConnection,

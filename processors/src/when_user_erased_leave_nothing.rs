@@ -45,6 +45,10 @@ impl Reaction for Erasures {
         Ok(())
     }
 
+    fn writes((): &()) -> bool {
+        false
+    }
+
     async fn write(
         &self,
         _tx: &mut PgConnection,

@@ -23,6 +23,10 @@ impl Projector for Access {
         "project_invitations",
     ];
 
+    fn concerns(event: &RecordedEvent) -> bool {
+        event.is::<User>() || event.is::<ProjectMembership>()
+    }
+
     async fn apply(
         &self,
         tx: &mut PgConnection,

@@ -4,6 +4,7 @@
 mod access;
 mod analytics;
 mod bulk;
+mod gathered;
 mod history;
 mod past;
 mod progress;

@@ -19,6 +19,11 @@ pub trait Projector: Send + Sync + 'static {
     /// that the search path decides whether the live ones are meant or a copy, and name no others.
     const TABLES: &'static [&'static str];
 
+    /// Whether the event may change any row; others only move the checkpoint.
+    fn concerns(_event: &RecordedEvent) -> bool {
+        true
+    }
+
     /// Applies events, which are contiguous and in order, inside the caller's transaction. To apply
     /// the same ones again changes nothing.
     fn apply(
@@ -120,22 +125,35 @@ pub async fn catch_up<P: Projector>(
     let Some(last) = events.last() else {
         return Ok(position);
     };
+    if !events.iter().any(P::concerns) {
+        move_checkpoint::<P>(connection, position, last.position).await?;
+        return Ok(last.position);
+    }
     let mut tx = connection.begin().await?;
+    move_checkpoint::<P>(&mut tx, position, last.position).await?;
+    projector.apply(&mut tx, events).await?;
+    tx.commit().await?;
+    Ok(last.position)
+}
+
+async fn move_checkpoint<P: Projector>(
+    connection: &mut PgConnection,
+    from: i64,
+    to: i64,
+) -> Result<(), ProjectionError> {
     let moved = sqlx::query!(
         "UPDATE projection_checkpoints SET position = $3
          WHERE name = $1 AND position = $2 AND version = $4",
         P::NAME,
-        position,
-        last.position,
+        from,
+        to,
         P::VERSION,
     )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if moved != 1 {
-        return Err(ProjectionError::LeadLost);
+    .execute(connection)
+    .await?;
+    if moved.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(ProjectionError::LeadLost)
     }
-    projector.apply(&mut tx, events).await?;
-    tx.commit().await?;
-    Ok(last.position)
 }

@@ -5,6 +5,7 @@ mod fold;
 
 use crate::{
     bulk::Fold,
+    gathered::Gathered,
     projector::{ProjectionError, Projector, unreadable},
 };
 use domain::{
@@ -31,22 +32,25 @@ impl Projector for ReviewQueue {
         "review_reversals",
     ];
 
+    fn concerns(event: &RecordedEvent) -> bool {
+        event.is::<Submission>() || event.is::<Review>() || event.is::<User>()
+    }
+
     async fn apply(
         &self,
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
+        let mut new = Gathered::default();
         for event in events {
             let (id, at) = (event.aggregate_id, event.recorded_at);
+            known(tx, &new.due_before(event)).await?;
             if event.is::<Submission>() {
-                item(
-                    tx,
-                    id,
-                    event.sequence,
-                    at,
-                    event.decode::<Submission>().map_err(unreadable(event))?,
-                )
-                .await?;
+                let fact = event.decode::<Submission>().map_err(unreadable(event))?;
+                match Known::from_event(id, fact) {
+                    Ok(row) => new.add(id, row),
+                    Err(fact) => item(tx, id, event.sequence, at, fact).await?,
+                }
             } else if event.is::<User>() && event.event_type == "UserErased" {
                 erased(tx, id).await?;
             } else if event.is::<Review>() {
@@ -59,6 +63,7 @@ impl Projector for ReviewQueue {
                 .await?;
             }
         }
+        known(tx, &new.take()).await?;
         Ok(())
     }
 
@@ -75,49 +80,6 @@ async fn item(
     event: SubmissionEvent,
 ) -> Result<(), sqlx::Error> {
     match event {
-        SubmissionEvent::DocumentUploaded {
-            project_id,
-            uploaded_by_id,
-            original_filename,
-            ..
-        } => {
-            let title = original_filename.into_value();
-            known(
-                tx,
-                id,
-                ItemType::Document,
-                project_id,
-                uploaded_by_id,
-                title,
-            )
-            .await
-        }
-        SubmissionEvent::VoiceSampleUploaded {
-            project_id,
-            uploaded_by_id,
-            original_filename,
-            ..
-        } => {
-            let title = original_filename.into_value();
-            known(
-                tx,
-                id,
-                ItemType::VoiceSample,
-                project_id,
-                uploaded_by_id,
-                title,
-            )
-            .await
-        }
-        SubmissionEvent::RawTextCreated {
-            project_id,
-            created_by_id,
-            title,
-            ..
-        } => {
-            let title = title.into_value();
-            known(tx, id, ItemType::RawText, project_id, created_by_id, title).await
-        }
         SubmissionEvent::SubmissionEdited {
             title: Some(title), ..
         } => retitled(tx, id, title.into_value()).await,
@@ -216,22 +178,79 @@ pub(crate) const fn word(decision: Decision) -> &'static str {
     }
 }
 
-async fn known(
-    tx: &mut PgConnection,
-    id: Uuid,
+/// An item that may be handed in one day.
+struct Known {
+    item_id: Uuid,
     item_type: ItemType,
     project_id: Uuid,
     submitter_id: Uuid,
     title: Option<String>,
-) -> Result<(), sqlx::Error> {
+}
+
+impl Known {
+    /// The new item; the event itself when it is about an item that is there.
+    fn from_event(item_id: Uuid, event: SubmissionEvent) -> Result<Self, SubmissionEvent> {
+        let (item_type, project_id, submitter_id, title) = match event {
+            SubmissionEvent::DocumentUploaded {
+                project_id,
+                uploaded_by_id,
+                original_filename,
+                ..
+            } => (
+                ItemType::Document,
+                project_id,
+                uploaded_by_id,
+                original_filename,
+            ),
+            SubmissionEvent::VoiceSampleUploaded {
+                project_id,
+                uploaded_by_id,
+                original_filename,
+                ..
+            } => (
+                ItemType::VoiceSample,
+                project_id,
+                uploaded_by_id,
+                original_filename,
+            ),
+            SubmissionEvent::RawTextCreated {
+                project_id,
+                created_by_id,
+                title,
+                ..
+            } => (ItemType::RawText, project_id, created_by_id, title),
+            event => return Err(event),
+        };
+        Ok(Self {
+            item_id,
+            item_type,
+            project_id,
+            submitter_id,
+            title: title.into_value(),
+        })
+    }
+}
+
+async fn known(tx: &mut PgConnection, new: &[Known]) -> Result<(), sqlx::Error> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let ids = |of: fn(&Known) -> Uuid| new.iter().map(of).collect::<Vec<_>>();
     sqlx::query!(
         "INSERT INTO review_queue (item_id, project_id, item_type, round, title, submitter_id)
-         VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT (item_id) DO NOTHING",
-        id,
-        project_id,
-        item_type.as_str(),
-        title,
-        submitter_id,
+         SELECT n.item_id, n.project_id, n.item_type, 0, n.title, n.submitter_id
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[])
+             AS n(item_id, project_id, item_type, title, submitter_id)
+         ON CONFLICT (item_id) DO NOTHING",
+        &ids(|known| known.item_id),
+        &ids(|known| known.project_id),
+        &new.iter()
+            .map(|known| known.item_type.as_str().to_owned())
+            .collect::<Vec<_>>(),
+        &new.iter()
+            .map(|known| known.title.clone())
+            .collect::<Vec<_>>() as &[Option<String>],
+        &ids(|known| known.submitter_id),
     )
     .execute(tx)
     .await?;

@@ -7,7 +7,10 @@
 mod lexicon;
 
 use self::lexicon::Lexicon;
-use crate::projector::{ProjectionError, Projector, unreadable};
+use crate::{
+    gathered::Gathered,
+    projector::{ProjectionError, Projector, unreadable},
+};
 use domain::{
     Personal, Review, Submission, User,
     review::{Decision, ReviewEvent},
@@ -16,6 +19,7 @@ use domain::{
 use event_store::RecordedEvent;
 use futures::TryStreamExt;
 use media::{ObjectStorage, StoreError, words};
+use serde_json::json;
 use sqlx::PgConnection;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -23,6 +27,8 @@ use uuid::Uuid;
 
 /// The most bytes of one text that are read, as many as are shown.
 const MOST: u64 = 64 << 20;
+/// A text with more words than these waits for no other.
+const LONG: usize = 2_000;
 /// How long one text may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -38,21 +44,36 @@ impl Projector for Search {
     const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["search", "search_lexicon"];
 
+    fn concerns(event: &RecordedEvent) -> bool {
+        event.is::<Submission>() || event.is::<Review>() || event.is::<User>()
+    }
+
     async fn apply(
         &self,
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
         let mut lexicon = Lexicon::default();
+        let mut new = Gathered::default();
         for event in events {
             let seen = Seen {
                 id: event.aggregate_id,
                 version: event.sequence,
                 at: event.recorded_at,
             };
+            created(tx, &mut lexicon, new.due_before(event)).await?;
             if event.is::<Submission>() {
                 let event = event.decode::<Submission>().map_err(unreadable(event))?;
-                self.item(tx, &mut lexicon, seen, event).await?;
+                match self.new_item(seen, event).await? {
+                    Ok(row) => {
+                        let long = row.body.len() > LONG;
+                        new.add(seen.id, row);
+                        if long {
+                            created(tx, &mut lexicon, new.take()).await?;
+                        }
+                    }
+                    Err(event) => self.item(tx, &mut lexicon, seen, event).await?,
+                }
             } else if event.is::<User>() && event.event_type == "UserErased" {
                 erased_owner(tx, &mut lexicon, seen.id).await?;
             } else if event.is::<Review>() {
@@ -60,6 +81,7 @@ impl Projector for Search {
                 review(tx, seen, event).await?;
             }
         }
+        created(tx, &mut lexicon, new.take()).await?;
         Ok(lexicon.write(tx).await?)
     }
 }
@@ -72,15 +94,23 @@ struct Seen {
     at: OffsetDateTime,
 }
 
+/// A new item and its words.
+struct New {
+    seen: Seen,
+    project_id: Uuid,
+    owner_id: Uuid,
+    name: Vec<String>,
+    body: Vec<String>,
+}
+
 impl Search {
-    async fn item(
+    /// The new item; the event itself when it is about an item that is there.
+    async fn new_item(
         &self,
-        tx: &mut PgConnection,
-        lexicon: &mut Lexicon,
         seen: Seen,
         event: SubmissionEvent,
-    ) -> Result<(), ProjectionError> {
-        match event {
+    ) -> Result<Result<New, SubmissionEvent>, ProjectionError> {
+        let (project_id, owner_id, name, body) = match event {
             SubmissionEvent::DocumentUploaded {
                 project_id,
                 uploaded_by_id: owner_id,
@@ -92,10 +122,7 @@ impl Search {
                 uploaded_by_id: owner_id,
                 original_filename: name,
                 ..
-            } => {
-                let whose = (project_id, owner_id);
-                created(tx, lexicon, seen, whose, of_name(name), vec![]).await?;
-            }
+            } => (project_id, owner_id, name, vec![]),
             SubmissionEvent::RawTextCreated {
                 project_id,
                 created_by_id: owner_id,
@@ -105,9 +132,31 @@ impl Search {
                 ..
             } => {
                 let body = self.of_text(content, content_ref).await?;
-                let whose = (project_id, owner_id);
-                created(tx, lexicon, seen, whose, of_name(title), body).await?;
+                (project_id, owner_id, title, body)
             }
+            event => return Ok(Err(event)),
+        };
+        Ok(Ok(New {
+            seen,
+            project_id,
+            owner_id,
+            name: of_name(name),
+            body,
+        }))
+    }
+
+    async fn item(
+        &self,
+        tx: &mut PgConnection,
+        lexicon: &mut Lexicon,
+        seen: Seen,
+        event: SubmissionEvent,
+    ) -> Result<(), ProjectionError> {
+        match event {
+            // Written with the other new items.
+            SubmissionEvent::DocumentUploaded { .. }
+            | SubmissionEvent::VoiceSampleUploaded { .. }
+            | SubmissionEvent::RawTextCreated { .. } => {}
             SubmissionEvent::SubmissionEdited {
                 description: _,
                 title,
@@ -213,27 +262,33 @@ fn of_name(name: Personal<String>) -> Vec<String> {
 async fn created(
     tx: &mut PgConnection,
     lexicon: &mut Lexicon,
-    seen: Seen,
-    (project_id, owner_id): (Uuid, Uuid),
-    name: Vec<String>,
-    body: Vec<String>,
+    new: Vec<New>,
 ) -> Result<(), sqlx::Error> {
-    let words = sqlx::query_scalar!(
-        "INSERT INTO search (item_id, project_id, owner_id, version, created_at, name, body)
-         VALUES ($1, $2, $3, $4, $5, array_to_tsvector($6::text[]), array_to_tsvector($7::text[]))
-         ON CONFLICT (item_id) DO NOTHING
-         RETURNING tsvector_to_array(words)",
-        seen.id,
-        project_id,
-        owner_id,
-        seen.version,
-        seen.at,
-        &name,
-        &body,
+    if new.is_empty() {
+        return Ok(());
+    }
+    let found_by = sqlx::query_scalar!(
+        r#"INSERT INTO search (item_id, project_id, owner_id, version, created_at, name, body)
+           SELECT n.item_id, n.project_id, n.owner_id, n.version, n.created_at,
+                  array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(n.name))),
+                  array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(n.body)))
+           FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::timestamptz[], $6::jsonb[],
+                       $7::jsonb[]) AS n(item_id, project_id, owner_id, version, created_at, name, body)
+           ON CONFLICT (item_id) DO NOTHING
+           RETURNING tsvector_to_array(words)"#,
+        &new.iter().map(|new| new.seen.id).collect::<Vec<_>>(),
+        &new.iter().map(|new| new.project_id).collect::<Vec<_>>(),
+        &new.iter().map(|new| new.owner_id).collect::<Vec<_>>(),
+        &new.iter().map(|new| new.seen.version).collect::<Vec<_>>(),
+        &new.iter().map(|new| new.seen.at).collect::<Vec<_>>(),
+        &new.iter().map(|new| json!(new.name)).collect::<Vec<_>>(),
+        &new.iter().map(|new| json!(new.body)).collect::<Vec<_>>(),
     )
-    .fetch_optional(tx)
+    .fetch_all(tx)
     .await?;
-    lexicon.changes(None, words.flatten());
+    for words in found_by {
+        lexicon.changes(None, words);
+    }
     Ok(())
 }
 

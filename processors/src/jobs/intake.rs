@@ -176,15 +176,17 @@ impl Reaction for Intake {
         Ok(jobs)
     }
 
+    fn writes(jobs: &Vec<NewJob>) -> bool {
+        !jobs.is_empty()
+    }
+
     async fn write(
         &self,
         tx: &mut PgConnection,
         jobs: Vec<NewJob>,
     ) -> Result<Vec<&'static str>, sqlx::Error> {
         let kinds: BTreeSet<Kind> = jobs.iter().map(|job| job.kind).collect();
-        if !jobs.is_empty() {
-            insert(tx, jobs).await?;
-        }
+        insert(tx, jobs).await?;
         Ok(kinds.into_iter().map(Kind::wake).collect())
     }
 }

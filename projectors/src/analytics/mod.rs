@@ -33,6 +33,10 @@ impl Projector for Analytics {
         "analytics_rounds",
     ];
 
+    fn concerns(event: &RecordedEvent) -> bool {
+        event.is::<Submission>() || event.is::<Review>()
+    }
+
     async fn apply(
         &self,
         tx: &mut PgConnection,

@@ -3,12 +3,13 @@
 use domain::submission::Description;
 use serde_json::{Value, json};
 
-/// Domain, language, tags and free metadata; none of an item that was erased.
-pub(super) fn columns(
-    description: Option<Description>,
-) -> (Option<String>, Option<String>, Option<Value>, Option<Value>) {
+/// Domain, language, tags and free metadata.
+pub(super) type Described = (Option<String>, Option<String>, Option<Value>, Option<Value>);
+
+/// What was said about an item; nothing about one that was erased.
+pub(super) fn columns(description: Option<Description>) -> Described {
     let Some(description) = description else {
-        return (None, None, None, None);
+        return Described::default();
     };
     (
         description.domain,

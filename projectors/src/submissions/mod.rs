@@ -14,7 +14,10 @@ use self::{
     processing::{given_up, measured, queued, selected, succeeded},
     rounds::{Ending, Told, reopened, reverted, submitted},
 };
-use crate::projector::{ProjectionError, Projector, unreadable};
+use crate::{
+    gathered::Gathered,
+    projector::{ProjectionError, Projector, unreadable},
+};
 use domain::{
     Review, Submission, User,
     review::{Decision, ReviewEvent},
@@ -34,23 +37,31 @@ impl Projector for Submissions {
     const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["submissions", "results", "erasures"];
 
+    fn concerns(event: &RecordedEvent) -> bool {
+        event.is::<Submission>() || event.is::<Review>() || event.is::<User>()
+    }
+
     async fn apply(
         &self,
         tx: &mut PgConnection,
         events: &[RecordedEvent],
     ) -> Result<(), ProjectionError> {
+        let mut new = Gathered::default();
         for event in events {
             let seen = Seen {
                 id: event.aggregate_id,
                 version: event.sequence,
                 at: event.recorded_at,
             };
+            created::insert(tx, new.due_before(event)).await?;
             if event.is::<Submission>() {
                 let fact = event.decode::<Submission>().map_err(unreadable(event))?;
-                if matches!(fact, SubmissionEvent::SubmissionErased {}) {
-                    erased::item(tx, seen, event.position).await?;
-                } else {
-                    item(tx, seen, fact).await?;
+                match Created::from_event(fact) {
+                    Ok(created) => new.add(seen.id, (seen, created)),
+                    Err(SubmissionEvent::SubmissionErased {}) => {
+                        erased::item(tx, seen, event.position).await?;
+                    }
+                    Err(fact) => item(tx, seen, fact).await?,
                 }
             } else if event.is::<User>() && event.event_type == "UserErased" {
                 erased::owner(tx, seen, event.position).await?;
@@ -63,6 +74,7 @@ impl Projector for Submissions {
                 .await?;
             }
         }
+        created::insert(tx, new.take()).await?;
         Ok(())
     }
 }
@@ -81,12 +93,10 @@ async fn item(
     event: SubmissionEvent,
 ) -> Result<(), sqlx::Error> {
     match event {
+        // Written with the other new items.
         SubmissionEvent::DocumentUploaded { .. }
         | SubmissionEvent::VoiceSampleUploaded { .. }
-        | SubmissionEvent::RawTextCreated { .. } => match Created::from_event(event) {
-            Some(created) => created.insert(tx, seen).await,
-            None => Ok(()),
-        },
+        | SubmissionEvent::RawTextCreated { .. } => Ok(()),
         SubmissionEvent::SubmissionEdited {
             description,
             title,
