@@ -1,7 +1,12 @@
 //! Who asks: from the bearer token to a standing session and an active account, and no further than
 //! the projections that a route names have come.
 
-use crate::{QueryApi, audit::past, parameters, read_your_writes::fresh};
+use crate::{
+    QueryApi,
+    audit::past,
+    parameters,
+    read_your_writes::{Reader, fresh},
+};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use http_kit::{
     ApiError,
@@ -94,6 +99,9 @@ pub(crate) struct Account {
 /// that the caller has written.
 pub(crate) struct Caller<R> {
     pub account: Account,
+    /// The caller's roles by project, deleted ones left out; `None` when they are too many to be brought
+    /// along.
+    pub roles: Option<Vec<(Uuid, String)>>,
     /// All projections of `R` have passed this position.
     pub position: i64,
     reads: PhantomData<fn() -> R>,
@@ -104,12 +112,17 @@ impl<R: Reads> FromRequestParts<QueryApi> for Caller<R> {
 
     async fn from_request_parts(parts: &mut Parts, api: &QueryApi) -> Result<Self, ApiError> {
         let claims = api.tokens.verify_bearer(&parts.headers)?;
-        let (account, position) = fresh(api, &claims, R::projections(parts)).await?;
+        let Reader {
+            account,
+            roles,
+            position,
+        } = fresh(api, &claims, R::projections(parts)).await?;
         if let Some(access) = http_kit::Access::of(parts) {
             access.admits(GlobalRole::of(&account.global_role))?;
         }
         Ok(Self {
             account,
+            roles,
             position,
             reads: PhantomData,
         })

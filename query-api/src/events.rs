@@ -232,11 +232,11 @@ impl Feed {
 
     /// Whether the session stands and the account still administers. When that cannot be told, no.
     async fn may_read(&mut self) -> bool {
-        let reader = match fresh(&self.api, &self.claims, Access::PROJECTIONS).await {
-            Ok((account, _)) => GlobalRole::of(&account.global_role),
+        let role = match fresh(&self.api, &self.claims, Access::PROJECTIONS).await {
+            Ok(reader) => GlobalRole::of(&reader.account.global_role),
             Err(_) => return false,
         };
-        reader == GlobalRole::SuperAdmin
+        role == GlobalRole::SuperAdmin
     }
 }
 

@@ -19,14 +19,27 @@ use sqlx::PgPool;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// How long a wait lasts at most before the tables are asked again.
 const POLL: Duration = Duration::from_millis(20);
+/// How many roles are brought along with who asks; whoever has more is asked about each.
+const MOST_ROLES: i64 = 100;
 /// How long it lasts at least from the second time on: what was heard may be ahead of the tables,
 /// as it is when a projection is filled again.
 const BREATH: Duration = Duration::from_millis(5);
 
-/// The caller's account, and the position that all of `projections` have passed, once they show
+/// Who reads.
+pub(crate) struct Reader {
+    pub account: Account,
+    /// The caller's roles by project, deleted ones left out; `None` when they are too many to be brought
+    /// along.
+    pub roles: Option<Vec<(Uuid, String)>>,
+    /// All projections that are read have passed this position.
+    pub position: i64,
+}
+
+/// The caller's account and roles, and the position that all of `projections` have passed, once they show
 /// everything that the caller wrote.
 ///
 /// # Errors
@@ -36,7 +49,7 @@ pub(crate) async fn fresh(
     api: &QueryApi,
     claims: &AccessClaims,
     projections: &'static [&'static str],
-) -> Result<(Account, i64), ApiError> {
+) -> Result<Reader, ApiError> {
     let deadline = Instant::now() + api.read_your_writes_timeout;
     let breath = if api.replica_of.is_some() {
         POLL
@@ -59,7 +72,11 @@ pub(crate) async fn fresh(
                 if waited {
                     metrics::counter!("alta_reads_waited_total").increment(1);
                 }
-                return account.map(|account| (account, seen.reached));
+                return account.map(|account| Reader {
+                    account,
+                    roles: seen.roles,
+                    position: seen.reached,
+                });
             }
             // A session without an account: its registration is not projected yet.
             _ if Instant::now() < deadline => {}
@@ -95,6 +112,8 @@ struct Seen {
     stands: bool,
     /// The account, or the refusal of one that may not act.
     account: Option<Result<Account, ApiError>>,
+    /// What the caller is in which project.
+    roles: Option<Vec<(Uuid, String)>>,
     /// The position of the caller's newest numbered event.
     wrote: i64,
     /// There are newer ones without a position.
@@ -181,12 +200,20 @@ async fn look_on_primary(
                    AS "access!",
                u.id AS "id?", u.email, u.name, u.is_verified AS "is_verified?",
                u.global_role AS "global_role?", u.suspended OR u.deactivated AS "barred?",
-               u.created_at AS "created_at?", u.updated_at AS "updated_at?"
-           FROM (VALUES (1)) AS one LEFT JOIN users u ON u.id = $2"#,
+               u.created_at AS "created_at?", u.updated_at AS "updated_at?",
+               roles.projects AS "projects!", roles.words AS "roles!"
+           FROM (VALUES (1)) AS one LEFT JOIN users u ON u.id = $2
+           CROSS JOIN LATERAL (
+               SELECT coalesce(array_agg(project_id), '{}') AS projects, coalesce(array_agg(role), '{}') AS words
+               FROM (SELECT m.project_id, m.role FROM project_members m
+                     JOIN projects p ON p.id = m.project_id AND NOT p.deleted
+                     WHERE m.user_id = $2 LIMIT $5) AS few
+           ) AS roles"#,
         claims.sid,
         claims.sub,
         now,
         names,
+        MOST_ROLES + 1,
     )
     .fetch_one(pool)
     .await?;
@@ -211,7 +238,10 @@ async fn look_on_primary(
         _ => None,
     };
     let barred = row.barred.unwrap_or(false);
+    let few = row.projects.len() as i64 <= MOST_ROLES;
+    let roles = few.then(|| row.projects.into_iter().zip(row.roles).collect());
     Ok(Seen {
+        roles,
         stands: row.stands,
         account: account.map(|account| {
             if barred {

@@ -59,7 +59,7 @@ impl Visible {
         if caller.is_super_admin() {
             return Ok(Self::AllBut(deleted(connection).await?));
         }
-        let roles = roles(connection, caller.id()).await?.into_iter();
+        let roles = roles(connection, caller).await?.into_iter();
         let parts = roles.map(|(id, role)| (id, Part::of(caller, Some(&role))));
         Ok(Self::Only(parts.collect()))
     }
@@ -82,7 +82,7 @@ impl Visible {
         if caller.is_super_admin() {
             return Ok(Self::AllBut(deleted(connection).await?));
         }
-        let roles = roles(connection, caller.id()).await?.into_iter();
+        let roles = roles(connection, caller).await?.into_iter();
         let allowed =
             roles.filter(|(_, role)| caller.verdict(action, Some(role), true) == Verdict::Allow);
         Ok(Self::Only(allowed.map(|(id, _)| (id, Part::All)).collect()))
@@ -128,15 +128,18 @@ async fn deleted(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error
         .await
 }
 
-async fn roles(
+async fn roles<R>(
     connection: &mut PgConnection,
-    caller_id: Uuid,
+    caller: &Caller<R>,
 ) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
+    if let Some(roles) = &caller.roles {
+        return Ok(roles.clone());
+    }
     let rows = sqlx::query!(
         "SELECT m.project_id, m.role FROM project_members m
          JOIN projects p ON p.id = m.project_id AND NOT p.deleted
          WHERE m.user_id = $1",
-        caller_id,
+        caller.id(),
     )
     .fetch_all(connection)
     .await?;

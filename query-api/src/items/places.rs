@@ -69,6 +69,19 @@ pub(crate) struct Wanted {
     pub(crate) tag: Option<Value>,
 }
 
+impl Wanted {
+    /// Whether the list's order says which index to walk; where less is asked for, values do.
+    const fn asks_for_all(&self) -> bool {
+        self.item_type.is_none()
+            && self.status.is_none()
+            && self.domain.is_none()
+            && self.language.is_none()
+            && self.tag.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+}
+
 /// The places of one row more than wanted, if there are so many.
 ///
 /// # Errors
@@ -159,6 +172,7 @@ async fn listed(
 
 fn list<'a>(visible: &Visible, wanted: &'a Wanted) -> Statement<'a> {
     let mut statement = Statement::new(wanted);
+    statement.has_one_plan = wanted.asks_for_all();
     if statement.is_spread(visible) {
         statement.spread(visible);
     } else {

@@ -158,6 +158,12 @@ pub(crate) struct Wanted {
     claimed: Option<&'static str>,
 }
 
+impl Wanted {
+    const fn asks_for_all(&self) -> bool {
+        self.item_type.is_none() && self.submitter_id.is_none() && self.claimed.is_none()
+    }
+}
+
 /// What waits for a decision, oldest first: in the project named, or in all that the caller reviews; as
 /// it is or as it was.
 #[utoipa::path(get, path = "/review", operation_id = "list_review_queue", tag = "review",
@@ -201,8 +207,12 @@ async fn waiting(
         return Ok(vec![]);
     }
     let mut sql = statement(visible, wanted);
-    // Never prepared for later: which index is best depends on who asks for what.
-    sql.build_query_as().persistent(false).fetch_all(from).await
+    // Which index is best depends on who asks for what; for all that waits, it is the list's order.
+    let one_plan = wanted.asks_for_all();
+    sql.build_query_as()
+        .persistent(one_plan)
+        .fetch_all(from)
+        .await
 }
 
 /// The statement that lists what waits.

@@ -9,7 +9,7 @@ pub(super) struct Statement<'a> {
     sql: QueryBuilder<'a, Postgres>,
     wanted: &'a Wanted,
     /// One plan does for whatever the values are.
-    has_one_plan: bool,
+    pub(super) has_one_plan: bool,
 }
 
 impl<'a> Statement<'a> {
