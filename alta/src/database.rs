@@ -60,7 +60,8 @@ pub(crate) fn options(url: &SecretString, role: Role) -> Result<PgConnectOptions
             ("lock_timeout", LONGEST_WAIT),
         ]),
         Role::Edge => options.options([("statement_timeout", LONGEST_COUNT)]),
-        _ => options,
+        Role::Command | Role::Relay | Role::Processors => options.options(event_store::BY_KEYS),
+        Role::Projectors | Role::Audit => options,
     })
 }
 

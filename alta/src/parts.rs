@@ -10,7 +10,7 @@ use async_nats::Client;
 use axum::Router;
 use command_api::CommandApi;
 use event_store::{
-    EventStore, Log, MasterKeys, StoreSettings, Subscription, Vault, notify::Heads, relay,
+    EventStore, Feed, Log, MasterKeys, StoreSettings, Subscription, Vault, notify::Heads, relay,
 };
 use http_kit::{
     AccessTokens, EdgeSettings, Health, RateLimits, Routes, edge,
@@ -375,8 +375,8 @@ impl World {
     }
 
     fn subscribe_to(&self, log: Log) -> Subscribe {
-        let nats = self.nats.clone();
-        Arc::new(move |after| Subscription::new(log.clone(), nats.clone(), after))
+        let feed = Feed::new(log, self.nats.clone());
+        Arc::new(move |after| Subscription::to(&feed, after))
     }
 }
 

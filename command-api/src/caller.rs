@@ -11,11 +11,10 @@ use domain::{
     submission::{Item, Status},
     user::Standing,
 };
-use event_store::Context;
+use event_store::{Context, Session};
 use http_kit::{
     Access, AccessClaims, ApiError, Client,
     permissions::{self, Action, verdict},
-    session,
 };
 use uuid::Uuid;
 
@@ -165,12 +164,19 @@ impl Held {
 impl CommandApi {
     /// Who asks, if they may still act.
     pub(crate) async fn caller(&self, bearer: Bearer) -> Result<Caller, Stop> {
-        let (stands, user) = tokio::join!(
-            session::must_stand(self.store.pool(), &bearer.claims, self.clock.now()),
-            self.store.load::<User>(bearer.claims.sub),
-        );
-        stands?;
-        Ok(active(bearer, user?.aggregate)?)
+        let session = self.session(&bearer);
+        let user = self.store.load_within::<User>(&session);
+        let user = user.await?.ok_or_else(ApiError::unauthenticated)?;
+        Ok(active(bearer, user.aggregate)?)
+    }
+
+    /// The session that must stand.
+    fn session(&self, bearer: &Bearer) -> Session {
+        Session {
+            session_id: bearer.claims.sid,
+            user_id: bearer.claims.sub,
+            now: self.clock.now(),
+        }
     }
 
     /// Who asks about which project; 404 for a project that is not there. A repeat is answered
@@ -195,13 +201,11 @@ impl CommandApi {
         project_id: Uuid,
         key: Option<Key>,
     ) -> Result<(Caller, ProjectMembership, StoreKey), Stop> {
-        let (stands, both) = tokio::join!(
-            session::must_stand(self.store.pool(), &bearer.claims, self.clock.now()),
-            self.store
-                .load_two::<User, ProjectMembership>(bearer.claims.sub, project_id),
-        );
-        stands?;
-        let (user, project) = both?;
+        let session = self.session(&bearer);
+        let both = self
+            .store
+            .load_two_within::<User, ProjectMembership>(&session, project_id);
+        let (user, project) = both.await?.ok_or_else(ApiError::unauthenticated)?;
         let caller = active(bearer, user.aggregate)?;
         let key = self.begin(key, &caller.identity()).await?;
         Ok((caller, project.aggregate, key))
@@ -215,13 +219,11 @@ impl CommandApi {
         item_id: Uuid,
         key: Option<Key>,
     ) -> Result<(Held, StoreKey), Stop> {
-        let (stands, both) = tokio::join!(
-            session::must_stand(self.store.pool(), &bearer.claims, self.clock.now()),
-            self.store
-                .load_two::<User, Submission>(bearer.claims.sub, item_id),
-        );
-        stands?;
-        let (user, submission) = both?;
+        let session = self.session(&bearer);
+        let both = self
+            .store
+            .load_two_within::<User, Submission>(&session, item_id);
+        let (user, submission) = both.await?.ok_or_else(ApiError::unauthenticated)?;
         let caller = active(bearer, user.aggregate)?;
         let key = self.begin(key, &caller.identity()).await?;
         Ok((self.hold(caller, submission).await?, key))

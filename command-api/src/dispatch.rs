@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     CommandApi,
     answer::{Answer, Stop, store_failed},
-    idempotency::key_reused,
+    idempotency::{StoreKey, key_reused},
 };
 
 /// How long the answer to a command that takes rights away waits for its event's position.
@@ -56,7 +56,37 @@ impl CommandApi {
     {
         let key = also.idempotency.as_ref().map(|kept| kept.key.clone());
         let outcome = self.store.execute_with::<A>(id, command, context, also);
-        match (outcome.await, key) {
+        self.carried_out(key, outcome.await).await
+    }
+
+    /// The same for a stream whose id was drawn for it just now.
+    pub(crate) async fn begin_stream<A>(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: &Context,
+        also: Also,
+    ) -> Result<Appended<A>, Stop>
+    where
+        A: Aggregate<Services = ()>,
+        A::Command: Clone,
+        A::Error: Refusal,
+    {
+        let key = also.idempotency.as_ref().map(|kept| kept.key.clone());
+        let outcome = self.store.begin_with::<A>(id, command, context, also);
+        self.carried_out(key, outcome.await).await
+    }
+
+    async fn carried_out<A>(
+        &self,
+        key: StoreKey,
+        outcome: Result<Appended<A>, DispatchError<A::Error>>,
+    ) -> Result<Appended<A>, Stop>
+    where
+        A: Aggregate,
+        A::Error: Refusal,
+    {
+        match (outcome, key) {
             (Ok(appended), _) => Ok(appended),
             (Err(DispatchError::Replayed(first)), Some(key)) => Err(self.again(&key, first).await),
             (Err(error), _) => Err(refusal(error).into()),

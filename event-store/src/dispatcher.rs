@@ -7,7 +7,7 @@ use crate::{
     append::{AppendError, SideRows},
     erase, idempotency,
     notify::{Heads, Wake},
-    repository::{EventRepository, RepositoryError},
+    repository::{EventRepository, RepositoryError, Session},
     traced,
 };
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink, persist::SerializedEvent};
@@ -109,10 +109,33 @@ impl EventStore {
         b: Uuid,
     ) -> Result<(Loaded<A>, Loaded<B>), StoreError> {
         let events = self.repository.load(&[(A::TYPE, a), (B::TYPE, b)]).await?;
-        let (of_a, of_b) = events
-            .into_iter()
-            .partition(|event| event.aggregate_type == A::TYPE);
+        let (of_a, of_b) = split::<A>(events);
         Ok((fold(of_a)?, fold(of_b)?))
+    }
+
+    /// The present state of the account whose session it is; `None` when the session was ended, ran out or
+    /// is somebody else's.
+    pub async fn load_within<A: Aggregate>(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Loaded<A>>, StoreError> {
+        let streams = [(A::TYPE, session.user_id)];
+        let events = self.repository.load_within(session, &streams).await?;
+        events.map(fold).transpose()
+    }
+
+    /// The same with another stream, in one round trip.
+    pub async fn load_two_within<A: Aggregate, B: Aggregate>(
+        &self,
+        session: &Session,
+        b: Uuid,
+    ) -> Result<Option<(Loaded<A>, Loaded<B>)>, StoreError> {
+        let streams = [(A::TYPE, session.user_id), (B::TYPE, b)];
+        let Some(events) = self.repository.load_within(session, &streams).await? else {
+            return Ok(None);
+        };
+        let (of_a, of_b) = split::<A>(events);
+        Ok(Some((fold(of_a)?, fold(of_b)?)))
     }
 
     /// The present states of streams of one type, in one round trip; none for those that do not exist.
@@ -155,8 +178,42 @@ impl EventStore {
     where
         A::Command: Clone,
     {
+        self.dispatch(id, command, context, also, None).await
+    }
+
+    /// The same for a stream whose id was drawn for it just now: nothing is looked for that cannot be there.
+    /// Where it is there all the same, the append finds out, and the command is decided on what it has.
+    pub async fn begin_with<A: Aggregate<Services = ()>>(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: &Context,
+        also: Also,
+    ) -> Result<Appended<A>, DispatchError<A::Error>>
+    where
+        A::Command: Clone,
+    {
+        let nothing = Loaded {
+            aggregate: A::default(),
+            version: 0,
+        };
+        self.dispatch(id, command, context, also, Some(nothing))
+            .await
+    }
+
+    async fn dispatch<A: Aggregate<Services = ()>>(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: &Context,
+        also: Also,
+        known: Option<Loaded<A>>,
+    ) -> Result<Appended<A>, DispatchError<A::Error>>
+    where
+        A::Command: Clone,
+    {
         let (span, context) = traced::append(A::TYPE, id, context);
-        let attempt = self.attempt(id, command, &context, &also);
+        let attempt = self.attempt(id, command, &context, &also, known);
         let outcome = attempt.instrument(span).await;
         let (Err(error), Some(idempotency)) = (&outcome, &also.idempotency) else {
             return outcome;
@@ -179,6 +236,7 @@ impl EventStore {
         command: A::Command,
         context: &Context,
         also: &Also,
+        mut known: Option<Loaded<A>>,
     ) -> Result<Appended<A>, DispatchError<A::Error>>
     where
         A::Command: Clone,
@@ -188,7 +246,10 @@ impl EventStore {
                 let pause = rand::random_range(0..1 << attempt.min(5));
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
-            let Loaded { aggregate, version } = self.load::<A>(id).await?;
+            let Loaded { aggregate, version } = match known.take() {
+                Some(known) => known,
+                None => self.load::<A>(id).await?,
+            };
             if let Some(expected) = context.expected_version
                 && expected != version
             {
@@ -359,6 +420,14 @@ impl EventStore {
         .fetch_optional(self.pool())
         .await?)
     }
+}
+
+/// Those of `A`, and the others.
+fn split<A: Aggregate>(
+    events: Vec<SerializedEvent>,
+) -> (Vec<SerializedEvent>, Vec<SerializedEvent>) {
+    let events = events.into_iter();
+    events.partition(|event| event.aggregate_type == A::TYPE)
 }
 
 fn fold<A: Aggregate>(events: Vec<SerializedEvent>) -> Result<Loaded<A>, StoreError> {

@@ -7,6 +7,7 @@ use crate::{
 };
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
@@ -55,7 +56,7 @@ impl Envelope {
     /// The envelope of an opened event and of its entry's hash.
     pub fn new(event: RecordedEvent, hash: [u8; 32]) -> Self {
         Self {
-            payload: plain(event.payload, &event.event_type),
+            payload: plain(Arc::unwrap_or_clone(event.payload), &event.event_type),
             position: event.position,
             event_id: event.event_id,
             aggregate_type: event.aggregate_type,

@@ -10,6 +10,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Sets these locks apart from other advisory locks ("alta").
 const LOCK_SPACE: i32 = 0x616c_7461;
 
+/// Settings of a session whose statements find their few rows by keys. Left to itself the planner keeps a
+/// plan that it made while a table was small enough to be read whole, until the table is analysed next: a
+/// minute of growth, and each command reads everything.
+pub const BY_KEYS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
+
 /// Waits until this process leads `name`, and returns the connection that proves it; `None` when
 /// `shutdown` came first. Asks again and again instead of waiting inside PostgreSQL, where a waiting
 /// statement would hold back vacuuming.
@@ -21,7 +26,8 @@ pub async fn lead(
     name: &str,
     shutdown: &CancellationToken,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    let mut connection = connection_for(connect, name).await?;
+    let by_keys = connect.clone().options(BY_KEYS);
+    let mut connection = connection_for(&by_keys, name).await?;
     loop {
         if leads(&mut connection, name).await? {
             return Ok(Some(connection));

@@ -5,6 +5,7 @@ use cqrs_es::persist::SerializedEvent;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgPool;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -102,7 +103,7 @@ impl Log {
                     event_version: event.event_version,
                     recorded_at,
                     metadata,
-                    payload: event.payload,
+                    payload: Arc::new(event.payload),
                 })
             })
             .collect()

@@ -3,11 +3,14 @@
 //! polls, so that a lost message costs time and nothing else.
 
 use crate::RowId;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use sqlx::PgPool;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, mpsc, watch};
@@ -54,13 +57,48 @@ struct Recent {
     order: VecDeque<i64>,
 }
 
-/// Tells the relay that there is something to number.
-#[derive(Clone)]
-pub(crate) struct Wake(Arc<Notify>);
+/// Tells the relay that there is something to number: the one that leads in this process at once, any
+/// other by a message.
+#[derive(Clone, Default)]
+pub(crate) struct Wake(Arc<Waking>);
+
+#[derive(Default)]
+struct Waking {
+    leads_here: AtomicBool,
+    here: Notify,
+    elsewhere: Notify,
+}
 
 impl Wake {
     pub(crate) fn wake(&self) {
-        self.0.notify_one();
+        if self.0.leads_here.load(Ordering::SeqCst) {
+            self.0.here.notify_one();
+        } else {
+            self.0.elsewhere.notify_one();
+        }
+    }
+}
+
+/// What wakes a relay while it leads.
+pub(crate) struct Wakes {
+    wake: Wake,
+    messages: async_nats::Subscriber,
+}
+
+impl Wakes {
+    /// Waits for a wake-up; all that came meanwhile are one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            () = self.wake.0.here.notified() => {}
+            _ = self.messages.next() => {}
+        }
+        while self.messages.next().now_or_never().flatten().is_some() {}
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.wake.0.leads_here.store(false, Ordering::SeqCst);
     }
 }
 
@@ -69,7 +107,7 @@ impl Heads {
     pub fn start(nats: async_nats::Client) -> Self {
         let (outgoing, waiting) = mpsc::channel(OUTGOING);
         let heads = Self {
-            wake: Wake(Arc::new(Notify::new())),
+            wake: Wake::default(),
             numbered: Arc::default(),
             projections: Arc::default(),
             erasures: watch::Sender::new(0),
@@ -90,7 +128,7 @@ impl Heads {
 
     async fn send_wakes(self) {
         loop {
-            self.wake.0.notified().await;
+            self.wake.0.elsewhere.notified().await;
             self.announce(WAKE.into(), bytes::Bytes::new());
             tokio::time::sleep(COALESCE).await;
         }
@@ -99,13 +137,11 @@ impl Heads {
     async fn hear_numbered(self) {
         let mut messages = subscribe(&self.nats, NUMBERED.into()).await;
         while let Some(message) = messages.next().await {
-            let mut recent = lock(&self.numbered.recent);
-            for pair in message.payload.chunks_exact(16) {
+            let pairs = message.payload.chunks_exact(16).map(|pair| {
                 let (row, position) = pair.split_at(8);
-                recent.keep(number(row), number(position));
-            }
-            drop(recent);
-            self.numbered.changed.notify_waiters();
+                (RowId(number(row)), number(position))
+            });
+            self.numbered.keep(pairs);
         }
     }
 
@@ -166,6 +202,7 @@ impl Heads {
 
     /// Announces that rows were numbered.
     pub(crate) fn announce_numbered(&self, pairs: &[(RowId, i64)]) {
+        self.numbered.keep(pairs.iter().copied());
         let payload: Vec<u8> = pairs
             .iter()
             .flat_map(|(row, position)| [row.0.to_be_bytes(), position.to_be_bytes()])
@@ -224,9 +261,25 @@ impl Heads {
         }
     }
 
-    /// The messages that wake the relay.
-    pub(crate) async fn wakes(&self) -> async_nats::Subscriber {
-        subscribe(&self.nats, WAKE.into()).await
+    /// What wakes the relay of this process, which leads from now on.
+    pub(crate) async fn wakes(&self) -> Wakes {
+        let messages = subscribe(&self.nats, WAKE.into()).await;
+        self.wake.0.leads_here.store(true, Ordering::SeqCst);
+        Wakes {
+            wake: self.wake(),
+            messages,
+        }
+    }
+}
+
+impl Numbered {
+    fn keep(&self, pairs: impl Iterator<Item = (RowId, i64)>) {
+        let mut recent = lock(&self.recent);
+        for (row, position) in pairs {
+            recent.keep(row.0, position);
+        }
+        drop(recent);
+        self.changed.notify_waiters();
     }
 }
 

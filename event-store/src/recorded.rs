@@ -3,6 +3,7 @@
 use crate::{Metadata, StoreError};
 use cqrs_es::Aggregate;
 use serde_json::Value;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub struct RecordedEvent {
     /// Who, from where, by which request.
     pub metadata: Metadata,
     /// `{"<event type>": {…}}`, personal values in clear or marked as erased.
-    pub payload: Value,
+    pub payload: Arc<Value>,
 }
 
 impl RecordedEvent {
@@ -40,7 +41,7 @@ impl RecordedEvent {
     /// The event as the rules know it.
     pub fn decode<A: Aggregate>(&self) -> Result<A::Event, StoreError> {
         Ok(<A::Event as serde::Deserialize>::deserialize(
-            &self.payload,
+            &*self.payload,
         )?)
     }
 }

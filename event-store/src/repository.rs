@@ -20,6 +20,7 @@ use cqrs_es::{
 use serde_json::Value;
 use sqlx::PgPool;
 use std::{collections::HashSet, sync::Arc};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Loads and appends streams.
@@ -64,14 +65,75 @@ impl EventRepository {
         &self,
         streams: &[(&str, Uuid)],
     ) -> Result<Vec<SerializedEvent>, StoreError> {
-        let types: Vec<String> = streams.iter().map(|(kind, _)| (*kind).into()).collect();
-        let ids: Vec<String> = streams.iter().map(|(_, id)| id.to_string()).collect();
+        let (types, ids) = columns(streams);
         let rows = match self.rows(&types, &ids).await {
             // The connection may have died in the pool; another one tells.
             Err(sqlx::Error::Io(_)) => self.rows(&types, &ids).await?,
             rows => rows?,
         };
         self.opened(rows).await
+    }
+
+    /// The same on behalf of a session, in the same round trip: `None` when it does not stand. A session that
+    /// does belongs to an account, so that at least one stream must be asked for that is there.
+    pub(crate) async fn load_within(
+        &self,
+        session: &Session,
+        streams: &[(&str, Uuid)],
+    ) -> Result<Option<Vec<SerializedEvent>>, StoreError> {
+        let (types, ids) = columns(streams);
+        let rows = match self.rows_within(session, &types, &ids).await {
+            Err(sqlx::Error::Io(_)) => self.rows_within(session, &types, &ids).await?,
+            rows => rows?,
+        };
+        match rows {
+            Some(rows) => self.opened(rows).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn rows_within(
+        &self,
+        session: &Session,
+        types: &[String],
+        ids: &[String],
+    ) -> Result<Option<Vec<SerializedEvent>>, sqlx::Error> {
+        let rows = sqlx::query!(
+            r#"SELECT EXISTS (
+                   SELECT 1 FROM sessions
+                   WHERE session_id = $3 AND user_id = $4 AND revoked_at IS NULL AND expires_at > $5
+               ) AS "stands!",
+               e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
+               e.payload, e.metadata
+             FROM UNNEST($1::text[], $2::text[]) s(t, i)
+             CROSS JOIN LATERAL (
+                 SELECT * FROM events
+                 WHERE aggregate_type = s.t AND aggregate_id = s.i ORDER BY sequence
+             ) e
+             ORDER BY e.aggregate_type, e.sequence"#,
+            types,
+            ids,
+            session.session_id,
+            session.user_id,
+            session.now,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        if !rows.first().is_some_and(|row| row.stands) {
+            return Ok(None);
+        }
+        let events = rows.into_iter().map(|row| {
+            SerializedEvent::new(
+                row.aggregate_id,
+                row.sequence as usize,
+                row.aggregate_type,
+                row.event_type,
+                row.event_version,
+                row.payload,
+                row.metadata,
+            )
+        });
+        Ok(Some(events.collect()))
     }
 
     async fn rows(
@@ -84,7 +146,10 @@ impl EventRepository {
             "SELECT e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
                     e.payload, e.metadata
              FROM UNNEST($1::text[], $2::text[]) s(t, i)
-             JOIN events e ON e.aggregate_type = s.t AND e.aggregate_id = s.i
+             CROSS JOIN LATERAL (
+                 SELECT * FROM events
+                 WHERE aggregate_type = s.t AND aggregate_id = s.i ORDER BY sequence
+             ) e
              ORDER BY e.aggregate_type, e.sequence",
             types,
             ids
@@ -253,6 +318,24 @@ impl EventRepository {
             recorded_at: row.recorded_at,
         }))
     }
+}
+
+/// A session on whose behalf streams are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// Its id.
+    pub session_id: Uuid,
+    /// Whose it must be.
+    pub user_id: Uuid,
+    /// When it must not have run out.
+    pub now: OffsetDateTime,
+}
+
+fn columns(streams: &[(&str, Uuid)]) -> (Vec<String>, Vec<String>) {
+    let columns = streams.iter();
+    columns
+        .map(|(kind, id)| ((*kind).to_owned(), id.to_string()))
+        .unzip()
 }
 
 struct Row {

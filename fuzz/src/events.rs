@@ -127,7 +127,7 @@ fn recorded(event: &SerializedEvent) -> RecordedEvent {
             ip_address: None,
             user_agent: None,
         },
-        payload: event.payload.clone(),
+        payload: std::sync::Arc::new(event.payload.clone()),
     }
 }
 

@@ -19,7 +19,6 @@ pub mod permissions;
 pub mod rate_limit;
 pub mod request_id;
 mod routes;
-pub mod session;
 pub mod unparsed;
 mod unread;
 

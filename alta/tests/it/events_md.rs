@@ -2,7 +2,7 @@
 //! which it leaves the service. Made from the doc comments of the events and from the stored samples
 //! that the wire tests hold.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf, sync::Arc};
 
 use event_store::{Envelope, Metadata, RecordedEvent};
 use serde_json::{Value, json};
@@ -120,7 +120,7 @@ fn envelope(aggregate: &str, event: &str, version: &str, payload: Value) -> Enve
             ip_address: Some("203.0.113.9".to_owned()),
             user_agent: Some("Mozilla/5.0".to_owned()),
         },
-        payload,
+        payload: Arc::new(payload),
     };
     Envelope::new(recorded, [0x5a; 32])
 }

@@ -90,7 +90,7 @@ pub(super) async fn handle(
         membership_id: api.ids.next(),
     };
     let appended = api
-        .carry_out::<ProjectMembership>(project_id, command, &context, also)
+        .begin_stream::<ProjectMembership>(project_id, command, &context, also)
         .await?;
     api.fill_times(&mut body, STREAM, project_id, &context)
         .await?;

@@ -102,7 +102,7 @@ pub(super) async fn handle(
         description,
     };
     let appended = api
-        .carry_out::<Submission>(item_id, command, &context, also)
+        .begin_stream::<Submission>(item_id, command, &context, also)
         .await?;
     if let Some(at) = appended.recorded_at {
         body["created_at"] = json!(rfc3339(at));

@@ -8,7 +8,6 @@ mod sequencer;
 mod stream;
 
 use crate::{StoreError, notify::Heads};
-use futures::{FutureExt, StreamExt};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -91,11 +90,9 @@ async fn number(
         if batch.is_empty() {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                _ = wakes.next() => {}
+                () = wakes.next() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
-            // One look answers all the wake-ups that came meanwhile.
-            while wakes.next().now_or_never().flatten().is_some() {}
             continue;
         }
         let pairs: Vec<_> = batch

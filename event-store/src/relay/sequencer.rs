@@ -10,7 +10,7 @@ use super::publisher::Outgoing;
 use crate::{GENESIS, Link, RowId, StoreError};
 use cqrs_es::Aggregate;
 use domain::Access;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
@@ -193,7 +193,6 @@ impl Sequencer {
             .unzip();
         let access = rows.iter().filter(|row| changes_access(row));
         let access = access.map(|row| row.position).max();
-        let mut transaction = session.begin().await?;
         let fence = sqlx::query_scalar!(
             r#"WITH numbered AS (
                  INSERT INTO event_log (position, event_id, hash)
@@ -215,9 +214,8 @@ impl Sequencer {
             low,
             access
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(session)
         .await?;
-        transaction.commit().await?;
         if let Some(last) = rows.last() {
             self.position = last.position;
             self.hash = last.hash;

@@ -452,3 +452,29 @@ async fn the_repository_of_postgres_es_reads_the_same_table() {
     assert_eq!(events[0].event_type, "UserRegistered");
     assert_eq!(events[0].sequence, 1);
 }
+
+#[tokio::test]
+async fn a_stream_that_is_there_all_the_same_is_not_begun_again() {
+    let house = House::new().await;
+    let owner = house.register("a@example.org").await;
+    let id = house.ids.next();
+    let by_owner = context(Some(owner));
+    let begin = async |text: &str| {
+        let command = raw_text(id, owner, text);
+        let also = Also::default();
+        let store = &house.store;
+        store
+            .begin_with::<Submission>(id, command, &by_owner, also)
+            .await
+    };
+    let first = begin("first").await.expect("it begins");
+    assert_eq!(first.version, 1);
+    let again = begin("second").await;
+    assert!(
+        matches!(again, Err(DispatchError::Refused(_))),
+        "{:?}",
+        again.map(|appended| appended.events)
+    );
+    let stored = house.store.load::<Submission>(id).await.expect("the item");
+    assert_eq!(stored.version, 1);
+}

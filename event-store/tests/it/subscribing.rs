@@ -1,7 +1,7 @@
 //! A subscription is contiguous whatever happens to JetStream.
 
 use crate::house::House;
-use event_store::Subscription;
+use event_store::{Feed, Subscription};
 use std::{sync::Arc, time::Duration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -117,4 +117,90 @@ async fn without_nats_events_are_numbered_and_read_all_the_same() {
         .await
         .expect("the log is read without JetStream");
     relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn followers_of_one_feed_share_a_consumer_and_each_gets_everything() {
+    let house = House::new().await;
+    let relay = house.relay().await;
+    let feed = Feed::new(house.log.clone(), house.client.clone());
+    let followers: Vec<_> = (0..3)
+        .map(|_| {
+            let mut subscription = Subscription::to(&feed, 0);
+            tokio::spawn(async move {
+                let mut seen = vec![];
+                while seen.len() < 201 {
+                    let batch = subscription.next_batch(50).await.expect("a batch");
+                    seen.extend(batch.into_iter().map(|event| event.position));
+                }
+                (seen, subscription)
+            })
+        })
+        .collect();
+    let owner = house.register("a@example.org").await;
+    for n in 0..200 {
+        house.raw_text(owner, &format!("text {n}")).await;
+    }
+    let mut held = vec![];
+    for follower in followers {
+        let (seen, subscription) = follower.await.expect("a follower");
+        assert_eq!(seen, (1..=201).collect::<Vec<i64>>());
+        held.push(subscription);
+    }
+    assert_eq!(consumers(&house).await, 1);
+    // Nobody follows for a while, and the feed rests.
+    drop(held);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    // Who follows later starts the feed anew.
+    let mut subscription = Subscription::to(&feed, 201);
+    house.raw_text(owner, "one more").await;
+    assert_eq!(subscription.next_batch(10).await.expect("a batch").len(), 1);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_slower_than_the_feed_reads_on_in_the_log() {
+    // More than the feed keeps.
+    const MANY: i64 = 2_200;
+    let house = Arc::new(House::new().await);
+    let relay = house.relay().await;
+    let owner = house.register("a@example.org").await;
+    let feed = Feed::new(house.log.clone(), house.client.clone());
+    let mut slow = Subscription::to(&feed, 0);
+    assert_eq!(slow.next_batch(10).await.expect("a batch").len(), 1);
+    let mut quick = Subscription::to(&feed, 1);
+    let quick = tokio::spawn(async move {
+        let mut expected = 2;
+        while expected <= 1 + MANY {
+            for event in quick.next_batch(100).await.expect("a batch") {
+                assert_eq!(event.position, expected);
+                expected += 1;
+            }
+        }
+    });
+    let writers = (0..20).map(|writer| {
+        let house = house.clone();
+        tokio::spawn(async move {
+            for n in 0..MANY / 20 {
+                house.raw_text(owner, &format!("text {writer} {n}")).await;
+            }
+        })
+    });
+    futures::future::join_all(writers).await;
+    quick.await.expect("the quick one has everything");
+    let mut expected = 2;
+    while expected <= 1 + MANY {
+        for event in slow.next_batch(500).await.expect("a batch") {
+            assert_eq!(event.position, expected);
+            expected += 1;
+        }
+    }
+    relay.stop().await;
+}
+
+/// How many consumers the stream has.
+async fn consumers(house: &House) -> usize {
+    let jetstream = async_nats::jetstream::new(house.client.clone());
+    let stream = jetstream.get_stream("ALTA_EVENTS").await.expect("a stream");
+    stream.cached_info().state.consumer_count
 }

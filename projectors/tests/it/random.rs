@@ -60,7 +60,8 @@ fn destroyed(story: &Story) -> HashMap<Uuid, i64> {
 }
 
 fn hide(event: &mut RecordedEvent, gone: impl Fn(Uuid) -> bool) {
-    let fields = event.payload.as_object_mut().into_iter().flatten();
+    let payload = std::sync::Arc::make_mut(&mut event.payload);
+    let fields = payload.as_object_mut().into_iter().flatten();
     let values = fields.flat_map(|(_, fields)| fields.as_object_mut().into_iter().flatten());
     for (_, value) in values {
         let subject = value["$personal"]["subject"].as_str();

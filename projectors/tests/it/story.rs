@@ -12,7 +12,7 @@ use event_store::{Log, Metadata, RecordedEvent, Vault};
 use projectors::{History, Projector, catch_up, checkpoint};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ impl Story {
                 ip_address: Some("203.0.113.9".into()),
                 user_agent: None,
             },
-            payload: serde_json::to_value(event).expect("an event has a JSON form"),
+            payload: Arc::new(serde_json::to_value(event).expect("an event has a JSON form")),
         });
         self
     }
@@ -135,7 +135,7 @@ impl Story {
         .bind(
             events
                 .iter()
-                .map(|event| event.payload.clone())
+                .map(|event| Value::clone(&event.payload))
                 .collect::<Vec<_>>(),
         )
         .bind(metadata.collect::<Vec<_>>())
