@@ -11,7 +11,7 @@ use domain::{
     submission::{Item, Status},
     user::Standing,
 };
-use event_store::{Context, Session};
+use event_store::{Context, Loaded, Session};
 use http_kit::{
     Access, AccessClaims, ApiError, Client,
     permissions::{self, Action, verdict},
@@ -112,6 +112,14 @@ impl Held {
     /// Whether the item is the caller's.
     pub fn own(&self) -> bool {
         self.item.owner_id == self.caller.user_id
+    }
+
+    /// The item's stream as it was loaded.
+    pub fn loaded(&self) -> Loaded<Submission> {
+        Loaded {
+            aggregate: Submission::Created(self.item.clone()),
+            version: self.version,
+        }
     }
 
     /// Refuses who may not read it; nobody else may know of it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use cqrs_es::Aggregate;
-use event_store::{Also, Appended, Context, DispatchError, RowId};
+use event_store::{Also, Appended, Context, DispatchError, Loaded, RowId};
 use http_kit::{ApiError, Client};
 use serde_json::Value;
 use uuid::Uuid;
@@ -59,10 +59,11 @@ impl CommandApi {
         self.carried_out(key, outcome.await).await
     }
 
-    /// The same for a stream whose id was drawn for it just now.
-    pub(crate) async fn begin_stream<A>(
+    /// The same on a state that was loaded a moment ago.
+    pub(crate) async fn carry_out_on<A>(
         &self,
         id: Uuid,
+        known: Loaded<A>,
         command: A::Command,
         context: &Context,
         also: Also,
@@ -73,7 +74,9 @@ impl CommandApi {
         A::Error: Refusal,
     {
         let key = also.idempotency.as_ref().map(|kept| kept.key.clone());
-        let outcome = self.store.begin_with::<A>(id, command, context, also);
+        let outcome = self
+            .store
+            .execute_on::<A>(id, known, command, context, also);
         self.carried_out(key, outcome.await).await
     }
 

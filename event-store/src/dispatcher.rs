@@ -55,6 +55,16 @@ pub struct Loaded<A> {
     pub version: u64,
 }
 
+impl<A: Default> Loaded<A> {
+    /// A stream that does not exist.
+    pub fn nothing() -> Self {
+        Self {
+            aggregate: A::default(),
+            version: 0,
+        }
+    }
+}
+
 /// What a command did.
 #[derive(Debug, Clone)]
 pub struct Appended<A: Aggregate> {
@@ -181,11 +191,13 @@ impl EventStore {
         self.dispatch(id, command, context, also, None).await
     }
 
-    /// The same for a stream whose id was drawn for it just now: nothing is looked for that cannot be there.
-    /// Where it is there all the same, the append finds out, and the command is decided on what it has.
-    pub async fn begin_with<A: Aggregate<Services = ()>>(
+    /// The same on a state that was loaded a moment ago, or on none of a stream whose id was drawn just now
+    /// ([`Loaded::nothing`]): nothing is looked for again. Where the stream has moved on, the append finds
+    /// out, and the command is decided on what it has.
+    pub async fn execute_on<A: Aggregate<Services = ()>>(
         &self,
         id: Uuid,
+        known: Loaded<A>,
         command: A::Command,
         context: &Context,
         also: Also,
@@ -193,12 +205,7 @@ impl EventStore {
     where
         A::Command: Clone,
     {
-        let nothing = Loaded {
-            aggregate: A::default(),
-            version: 0,
-        };
-        self.dispatch(id, command, context, also, Some(nothing))
-            .await
+        self.dispatch(id, command, context, also, Some(known)).await
     }
 
     async fn dispatch<A: Aggregate<Services = ()>>(

@@ -2,7 +2,7 @@
 //! repeated or late: the item ignores the outcome of a round that is not its present one.
 
 use domain::{Review, Submission, policy};
-use event_store::{Context, DispatchError, EventStore, RecordedEvent, StoreError};
+use event_store::{Also, Context, DispatchError, EventStore, RecordedEvent, StoreError};
 use uuid::Uuid;
 
 /// Whether the event calls for this policy.
@@ -17,11 +17,12 @@ pub fn concerns(event: &RecordedEvent) -> bool {
 /// Sends what follows from the review as it is now. A refusal is an answer; only a store that fails
 /// or a stream that keeps changing is worth another try.
 pub async fn react(store: &EventStore, item: Uuid, context: &Context) -> Result<(), StoreError> {
-    let review = store.load::<Review>(item).await?.aggregate;
-    let Some(command) = policy::record_outcome(&review) else {
+    let (review, submission) = store.load_two::<Review, Submission>(item, item).await?;
+    let Some(command) = policy::record_outcome(&review.aggregate) else {
         return Ok(());
     };
-    match store.execute::<Submission>(item, command, context).await {
+    let recorded = store.execute_on(item, submission, command, context, Also::default());
+    match recorded.await {
         Err(DispatchError::Store(error)) => Err(error),
         Err(DispatchError::Conflict) => Err(crate::policies::busy(item)),
         Err(refusal) => {

@@ -3,7 +3,7 @@
 //! open already is not opened again.
 
 use domain::{Review, Submission, policy};
-use event_store::{Context, DispatchError, EventStore, RecordedEvent, StoreError};
+use event_store::{Also, Context, DispatchError, EventStore, RecordedEvent, StoreError};
 use uuid::Uuid;
 
 /// Whether the event calls for this policy.
@@ -18,11 +18,12 @@ pub fn concerns(event: &RecordedEvent) -> bool {
 /// Sends what follows from the item as it is now. A refusal is an answer; only a store that fails
 /// or a stream that keeps changing is worth another try.
 pub async fn react(store: &EventStore, item: Uuid, context: &Context) -> Result<(), StoreError> {
-    let submission = store.load::<Submission>(item).await?.aggregate;
-    let Some(command) = policy::open_review(&submission) else {
+    let (submission, review) = store.load_two::<Submission, Review>(item, item).await?;
+    let Some(command) = policy::open_review(&submission.aggregate) else {
         return Ok(());
     };
-    match store.execute::<Review>(item, command, context).await {
+    let opened = store.execute_on(item, review, command, context, Also::default());
+    match opened.await {
         Err(DispatchError::Store(error)) => Err(error),
         Err(DispatchError::Conflict) => Err(crate::policies::busy(item)),
         Err(refusal) => {

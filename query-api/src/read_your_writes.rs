@@ -171,7 +171,8 @@ async fn look_on_replica(replica: &PgPool, names: &[String]) -> Result<(i64, i64
 }
 
 /// The look-up in `event_log` stands in a scalar subquery, because the planner would make a join of
-/// `NOT EXISTS` and read the whole log for a caller with many events.
+/// `NOT EXISTS` and read the whole log for a caller with many events. And it is not shown who asks where
+/// some have much and others little: it would plan anew each time, which takes longer than the answer.
 async fn look_on_primary(
     pool: &PgPool,
     claims: &AccessClaims,
@@ -186,7 +187,7 @@ async fn look_on_primary(
                coalesce((SELECT position FROM actor_positions WHERE actor_user_id = $2::uuid::text), 0)
                    AS "wrote!",
                EXISTS (SELECT 1 FROM events e
-                       WHERE e.metadata ->> 'actor_user_id' = $2::uuid::text
+                       WHERE e.metadata ->> 'actor_user_id' = (SELECT $2::uuid::text)
                          AND e.aggregate_type <> 'access'
                          AND e.id > (SELECT low_id FROM sequencer_state)
                          AND (SELECT l.position FROM event_log l WHERE l.event_id = e.id) IS NULL)
@@ -207,7 +208,7 @@ async fn look_on_primary(
                SELECT coalesce(array_agg(project_id), '{}') AS projects, coalesce(array_agg(role), '{}') AS words
                FROM (SELECT m.project_id, m.role FROM project_members m
                      JOIN projects p ON p.id = m.project_id AND NOT p.deleted
-                     WHERE m.user_id = $2 LIMIT $5) AS few
+                     WHERE m.user_id = (SELECT $2::uuid) LIMIT $5) AS few
            ) AS roles"#,
         claims.sid,
         claims.sub,

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{ProjectMembership, project_membership::ProjectCommand};
-use event_store::Also;
+use event_store::{Also, Loaded};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -90,7 +90,7 @@ pub(super) async fn handle(
         membership_id: api.ids.next(),
     };
     let appended = api
-        .begin_stream::<ProjectMembership>(project_id, command, &context, also)
+        .carry_out_on::<ProjectMembership>(project_id, Loaded::nothing(), command, &context, also)
         .await?;
     api.fill_times(&mut body, STREAM, project_id, &context)
         .await?;

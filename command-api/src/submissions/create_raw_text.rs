@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 use domain::{Submission, submission::SubmissionCommand};
-use event_store::Also;
+use event_store::{Also, Loaded};
 use http_kit::permissions::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ pub(super) async fn handle(
         description,
     };
     let appended = api
-        .begin_stream::<Submission>(item_id, command, &context, also)
+        .carry_out_on::<Submission>(item_id, Loaded::nothing(), command, &context, also)
         .await?;
     if let Some(at) = appended.recorded_at {
         body["created_at"] = json!(rfc3339(at));

@@ -163,8 +163,9 @@ async fn one(
         ..Also::default()
     };
     let (command, context) = (SubmissionCommand::Submit, held.caller.context());
+    let known = held.loaded();
     let appended = api
-        .carry_out::<Submission>(item_id, command, &context, also)
+        .carry_out_on::<Submission>(item_id, known, command, &context, also)
         .await?;
     Ok((None, appended.last_row))
 }

@@ -7,7 +7,9 @@ use domain::{
     review::{Pending, ReviewCommand},
     submission::{Edit, SubmissionCommand},
 };
-use event_store::{Also, Context, DispatchError, EventRepository, Idempotency, IdempotencyKey};
+use event_store::{
+    Also, Context, DispatchError, EventRepository, Idempotency, IdempotencyKey, Loaded,
+};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::Executor;
@@ -462,9 +464,9 @@ async fn a_stream_that_is_there_all_the_same_is_not_begun_again() {
     let begin = async |text: &str| {
         let command = raw_text(id, owner, text);
         let also = Also::default();
-        let store = &house.store;
+        let (store, nothing) = (&house.store, Loaded::nothing());
         store
-            .begin_with::<Submission>(id, command, &by_owner, also)
+            .execute_on::<Submission>(id, nothing, command, &by_owner, also)
             .await
     };
     let first = begin("first").await.expect("it begins");

@@ -8,7 +8,8 @@ pub(crate) mod user;
 use crate::QueryApi;
 use http_kit::Routes;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgPool, QueryBuilder};
+use std::{collections::HashMap, iter};
 use time::{Date, Duration, UtcOffset};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
@@ -62,26 +63,24 @@ async fn contributions(
     project_id: Option<Uuid>,
     owner_id: Option<Uuid>,
 ) -> Result<Vec<Day>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT d.day::date AS "day!", coalesce(sum(c.count), 0)::bigint AS "count!"
-           FROM generate_series($1::date, $2::date, interval '1 day') AS d(day)
-           LEFT JOIN analytics_contributions_daily c
-                  ON c.day = d.day::date
-                 AND ($3::uuid IS NULL OR c.project_id = $3)
-                 AND ($4::uuid IS NULL OR c.owner_id = $4)
-           GROUP BY d.day ORDER BY d.day"#,
-        first,
-        last,
-        project_id,
-        owner_id,
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Day {
-            day: written(row.day),
-            count: row.count,
+    let mut sql = QueryBuilder::new(
+        "SELECT day, sum(count)::bigint FROM analytics_contributions_daily WHERE day BETWEEN ",
+    );
+    sql.push_bind(first).push(" AND ").push_bind(last);
+    if let Some(project_id) = project_id {
+        sql.push(" AND project_id = ").push_bind(project_id);
+    }
+    if let Some(owner_id) = owner_id {
+        sql.push(" AND owner_id = ").push_bind(owner_id);
+    }
+    sql.push(" GROUP BY day");
+    let rows: Vec<(Date, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let counts: HashMap<Date, i64> = rows.into_iter().collect();
+    let days = iter::successors(Some(first), |day| day.next_day()).take_while(|day| *day <= last);
+    Ok(days
+        .map(|day| Day {
+            day: written(day),
+            count: counts.get(&day).copied().unwrap_or(0),
         })
         .collect())
 }

@@ -14,7 +14,7 @@ use http_kit::{
     permissions::{Action, Verdict},
 };
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgPool, QueryBuilder};
 use time::Date;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -112,27 +112,29 @@ async fn counts(
     project_id: Option<Uuid>,
     owner_id: Option<Uuid>,
 ) -> Result<[Counts; 3], sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT item_type, status, sum(count)::bigint AS "count!" FROM analytics_status_counts
-           WHERE ($1::uuid IS NULL OR project_id = $1) AND ($2::uuid IS NULL OR owner_id = $2)
-           GROUP BY item_type, status"#,
-        project_id,
-        owner_id,
-    )
-    .fetch_all(pool)
-    .await?;
+    let mut sql = QueryBuilder::new(
+        "SELECT item_type, status, sum(count)::bigint FROM analytics_status_counts WHERE true",
+    );
+    if let Some(project_id) = project_id {
+        sql.push(" AND project_id = ").push_bind(project_id);
+    }
+    if let Some(owner_id) = owner_id {
+        sql.push(" AND owner_id = ").push_bind(owner_id);
+    }
+    sql.push(" GROUP BY item_type, status");
+    let rows: Vec<(String, String, i64)> = sql.build_query_as().fetch_all(pool).await?;
     let mut counts = [Counts::default(); 3];
-    for row in rows {
-        let of = match row.item_type.as_str() {
+    for (item_type, status, count) in rows {
+        let of = match item_type.as_str() {
             "document" => &mut counts[0],
             "voice_sample" => &mut counts[1],
             _ => &mut counts[2],
         };
-        match row.status.as_str() {
-            "draft" => of.draft = row.count,
-            "pending_review" => of.pending_review = row.count,
-            "approved" => of.approved = row.count,
-            _ => of.rejected = row.count,
+        match status.as_str() {
+            "draft" => of.draft = count,
+            "pending_review" => of.pending_review = count,
+            "approved" => of.approved = count,
+            _ => of.rejected = count,
         }
     }
     Ok(counts)
