@@ -49,7 +49,7 @@ impl Projector for ReviewQueue {
                 let fact = event.decode::<Submission>().map_err(unreadable(event))?;
                 match Known::from_event(id, fact) {
                     Ok(row) => new.add(id, row),
-                    Err(fact) => item(tx, id, event.sequence, at, fact).await?,
+                    Err(fact) => item(tx, id, event.sequence, at, *fact).await?,
                 }
             } else if event.is::<User>() && event.event_type == "UserErased" {
                 erased(tx, id).await?;
@@ -189,7 +189,7 @@ struct Known {
 
 impl Known {
     /// The new item; the event itself when it is about an item that is there.
-    fn from_event(item_id: Uuid, event: SubmissionEvent) -> Result<Self, SubmissionEvent> {
+    fn from_event(item_id: Uuid, event: SubmissionEvent) -> Result<Self, Box<SubmissionEvent>> {
         let (item_type, project_id, submitter_id, title) = match event {
             SubmissionEvent::DocumentUploaded {
                 project_id,
@@ -219,7 +219,7 @@ impl Known {
                 title,
                 ..
             } => (ItemType::RawText, project_id, created_by_id, title),
-            event => return Err(event),
+            event => return Err(Box::new(event)),
         };
         Ok(Self {
             item_id,

@@ -72,7 +72,7 @@ impl Projector for Search {
                             created(tx, &mut lexicon, new.take()).await?;
                         }
                     }
-                    Err(event) => self.item(tx, &mut lexicon, seen, event).await?,
+                    Err(event) => self.item(tx, &mut lexicon, seen, *event).await?,
                 }
             } else if event.is::<User>() && event.event_type == "UserErased" {
                 erased_owner(tx, &mut lexicon, seen.id).await?;
@@ -109,7 +109,7 @@ impl Search {
         &self,
         seen: Seen,
         event: SubmissionEvent,
-    ) -> Result<Result<New, SubmissionEvent>, ProjectionError> {
+    ) -> Result<Result<New, Box<SubmissionEvent>>, ProjectionError> {
         let (project_id, owner_id, name, body) = match event {
             SubmissionEvent::DocumentUploaded {
                 project_id,
@@ -134,7 +134,7 @@ impl Search {
                 let body = self.of_text(content, content_ref).await?;
                 (project_id, owner_id, title, body)
             }
-            event => return Ok(Err(event)),
+            event => return Ok(Err(Box::new(event))),
         };
         Ok(Ok(New {
             seen,
@@ -153,10 +153,6 @@ impl Search {
         event: SubmissionEvent,
     ) -> Result<(), ProjectionError> {
         match event {
-            // Written with the other new items.
-            SubmissionEvent::DocumentUploaded { .. }
-            | SubmissionEvent::VoiceSampleUploaded { .. }
-            | SubmissionEvent::RawTextCreated { .. } => {}
             SubmissionEvent::SubmissionEdited {
                 description: _,
                 title,
@@ -186,7 +182,11 @@ impl Search {
                 set_deleted(tx, lexicon, seen, false).await?;
             }
             SubmissionEvent::SubmissionErased {} => erased(tx, lexicon, seen).await?,
-            SubmissionEvent::SubmissionApproved { .. }
+            // New items are written together; the rest has no words.
+            SubmissionEvent::DocumentUploaded { .. }
+            | SubmissionEvent::VoiceSampleUploaded { .. }
+            | SubmissionEvent::RawTextCreated { .. }
+            | SubmissionEvent::SubmissionApproved { .. }
             | SubmissionEvent::SubmissionRejected { .. }
             | SubmissionEvent::AudioMeasured { .. }
             | SubmissionEvent::ProcessingRequested { .. }

@@ -31,7 +31,7 @@ pub(super) struct Created {
 
 impl Created {
     /// The new item; the event itself when it is about an item that is there.
-    pub(super) fn from_event(event: SubmissionEvent) -> Result<Self, SubmissionEvent> {
+    pub(super) fn from_event(event: SubmissionEvent) -> Result<Self, Box<SubmissionEvent>> {
         match event {
             SubmissionEvent::DocumentUploaded {
                 project_id,
@@ -86,7 +86,7 @@ impl Created {
                 described: columns(description.into_value()),
                 ..Self::default()
             }),
-            event => Err(event),
+            event => Err(Box::new(event)),
         }
     }
 }

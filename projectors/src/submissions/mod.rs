@@ -58,10 +58,10 @@ impl Projector for Submissions {
                 let fact = event.decode::<Submission>().map_err(unreadable(event))?;
                 match Created::from_event(fact) {
                     Ok(created) => new.add(seen.id, (seen, created)),
-                    Err(SubmissionEvent::SubmissionErased {}) => {
+                    Err(fact) if matches!(*fact, SubmissionEvent::SubmissionErased {}) => {
                         erased::item(tx, seen, event.position).await?;
                     }
-                    Err(fact) => item(tx, seen, fact).await?,
+                    Err(fact) => item(tx, seen, *fact).await?,
                 }
             } else if event.is::<User>() && event.event_type == "UserErased" {
                 erased::owner(tx, seen, event.position).await?;
@@ -93,10 +93,6 @@ async fn item(
     event: SubmissionEvent,
 ) -> Result<(), sqlx::Error> {
     match event {
-        // Written with the other new items.
-        SubmissionEvent::DocumentUploaded { .. }
-        | SubmissionEvent::VoiceSampleUploaded { .. }
-        | SubmissionEvent::RawTextCreated { .. } => Ok(()),
         SubmissionEvent::SubmissionEdited {
             description,
             title,
@@ -135,8 +131,12 @@ async fn item(
         SubmissionEvent::DecisionReverted { round, .. } => reverted(tx, seen, round).await,
         SubmissionEvent::SubmissionReopened {} => reopened(tx, seen).await,
         SubmissionEvent::SubmissionDeleted {} => set_deleted(tx, seen, true).await,
-        // Told with its position, by which holders of released data look.
-        SubmissionEvent::SubmissionErased {} => Ok(()),
+        // New items are written together; an erasure is told with its position, by which holders of released
+        // data look.
+        SubmissionEvent::DocumentUploaded { .. }
+        | SubmissionEvent::VoiceSampleUploaded { .. }
+        | SubmissionEvent::RawTextCreated { .. }
+        | SubmissionEvent::SubmissionErased {} => Ok(()),
         SubmissionEvent::SubmissionRestored {} => set_deleted(tx, seen, false).await,
         SubmissionEvent::AudioMeasured { report, waveform } => {
             measured(tx, seen, &report, &waveform.key).await
