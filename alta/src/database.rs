@@ -54,14 +54,19 @@ pub(crate) fn options(url: &SecretString, role: Role) -> Result<PgConnectOptions
     let options = owner_options(url)?
         .application_name(role.name())
         .options([("role", role.name())]);
+    let options = match role {
+        Role::Projectors | Role::Audit | Role::Edge => options,
+        Role::Command | Role::Query | Role::Relay | Role::Processors => {
+            options.options(event_store::BY_KEYS)
+        }
+    };
     Ok(match role {
         Role::Query => options.options([
             ("statement_timeout", LONGEST_READ),
             ("lock_timeout", LONGEST_WAIT),
         ]),
         Role::Edge => options.options([("statement_timeout", LONGEST_COUNT)]),
-        Role::Command | Role::Relay | Role::Processors => options.options(event_store::BY_KEYS),
-        Role::Projectors | Role::Audit => options,
+        _ => options,
     })
 }
 

@@ -22,9 +22,9 @@ use tokio::{
 };
 
 /// How many events are kept for whoever is slower than the others. Who falls further behind reads the log.
-const KEPT: usize = 2_048;
+const KEPT: usize = 512;
 /// The most events that are opened together.
-const TOGETHER: usize = 500;
+const TOGETHER: usize = 100;
 /// How long JetStream may take to make a consumer.
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long to leave a lost JetStream alone before it is tried again.
@@ -82,16 +82,31 @@ impl Feed {
         };
         let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut *runs, true) {
-            tokio::spawn(self.0.clone().run());
+            let running = Running(self.0.clone());
+            tokio::spawn(async move { running.0.run().await });
         }
         live
+    }
+}
+
+/// A feed whose task breaks says so: followers read the log, and who comes later starts it anew.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.runs.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            self.0
+                .consumer
+                .send_modify(|consumer| consumer.live = false);
+        }
     }
 }
 
 impl Shared {
     /// Makes a consumer, passes on what it brings, and makes another when it ends, as long as somebody
     /// listens. A server that is away is not asked, and one that does not answer only after a pause.
-    async fn run(self: Arc<Self>) {
+    async fn run(&self) {
         while !self.abandoned() {
             if self.nats.connection_state() == State::Connected {
                 match timeout(CONNECT, consume(&self.nats)).await {

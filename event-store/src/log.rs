@@ -62,6 +62,11 @@ impl Log {
         self.open(sealed).await
     }
 
+    /// How many erasures were heard of.
+    pub(crate) fn erasures(&self) -> u64 {
+        self.repository.vault().erasures()
+    }
+
     pub(crate) const fn pool(&self) -> &PgPool {
         self.repository.pool()
     }

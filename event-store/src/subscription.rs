@@ -17,12 +17,14 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// A consumer's view of the log.
 pub struct Subscription {
-    log: Log,
+    feed: Feed,
     live: Live,
     taken: i64,
     /// The consumer that brought events when it was looked last.
     known: Consumer,
-    /// Whether the log may have events that the feed will not bring.
+    /// How many erasures had been heard of: what the feed opened before one may show too much.
+    erasures: u64,
+    /// Whether the log may have events that the feed will not bring, or should be asked again.
     behind: bool,
 }
 
@@ -35,10 +37,11 @@ impl Subscription {
     /// Events after position `after`, from a feed that others follow too.
     pub fn to(feed: &Feed, after: i64) -> Self {
         Self {
-            log: feed.log().clone(),
+            feed: feed.clone(),
             live: feed.listen(),
             taken: after,
             known: Consumer::default(),
+            erasures: 0,
             behind: true,
         }
     }
@@ -48,8 +51,9 @@ impl Subscription {
     pub async fn next_batch(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         loop {
             let consumer = *self.live.consumer.borrow_and_update();
-            self.behind |= consumer != self.known;
-            self.known = consumer;
+            let erasures = self.feed.log().erasures();
+            self.behind |= consumer != self.known || erasures != self.erasures;
+            (self.known, self.erasures) = (consumer, erasures);
             let batch = if self.behind || !consumer.live {
                 self.read_log(max).await?
             } else {
@@ -64,7 +68,7 @@ impl Subscription {
 
     /// Reads the log; when it has no more, what comes next is the feed's.
     async fn read_log(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        let batch = self.log.read(self.taken, max as i64).await?;
+        let batch = self.feed.log().read(self.taken, max as i64).await?;
         self.behind = batch.len() == max;
         if batch.is_empty() && !self.known.live {
             // A feed that begins ends the wait.

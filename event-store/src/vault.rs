@@ -140,6 +140,11 @@ impl Vault {
         self.cache.invalidate(&subject_id).await;
     }
 
+    /// How many erasures were heard of.
+    pub(crate) fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::SeqCst)
+    }
+
     /// Forgets everything: keys were destroyed.
     pub(crate) fn forget_all(&self) {
         self.erasures.fetch_add(1, Ordering::SeqCst);

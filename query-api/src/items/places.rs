@@ -18,7 +18,7 @@ use super::{
     sought::Sought,
     statistics::{Known, Statistics},
 };
-use crate::visible::Visible;
+use crate::visible::{Part, Visible};
 use media::words::Query;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -172,13 +172,24 @@ async fn listed(
 
 fn list<'a>(visible: &Visible, wanted: &'a Wanted) -> Statement<'a> {
     let mut statement = Statement::new(wanted);
-    statement.has_one_plan = wanted.asks_for_all();
+    statement.has_one_plan = wanted.asks_for_all() && !is_whose(visible, wanted);
     if statement.is_spread(visible) {
         statement.spread(visible);
     } else {
         statement.walk(|statement| statement.projects(visible));
     }
     statement
+}
+
+/// Whether projects and an owner are asked for at once: either has an index in the list's order, and only
+/// their sizes tell which is the shorter walk.
+fn is_whose(visible: &Visible, wanted: &Wanted) -> bool {
+    match visible {
+        Visible::AllBut(_) => false,
+        Visible::Only(projects) => {
+            wanted.owner_id.is_some() || projects.iter().any(|(_, part)| *part == Part::Own)
+        }
+    }
 }
 
 /// The text of the statement that lists what has these words, or all, with its values left out.
