@@ -102,11 +102,20 @@ async fn a_page_a_recording_and_a_text_go_from_upload_to_approved_counted_and_au
     let submitted = me.post("/submit", all.clone()).await?.expect(200)?;
     assert_eq!(submitted.body["submitted_count"], 3, "{}", submitted.body);
     me.post("/submit", all).await?.expect(200)?;
+    // What others wrote shows soon, not at once.
     let queue = reviewer
         .client
-        .get(&format!("/review?project_id={project}"))
-        .await?
-        .expect(200)?;
+        .until(
+            &format!("/review?project_id={project}"),
+            PROCESSED_WITHIN,
+            |queue| {
+                queue
+                    .body
+                    .as_array()
+                    .is_some_and(|waiting| waiting.len() == 3)
+            },
+        )
+        .await?;
     let mut queued = ids(&queue.body);
     queued.sort_unstable();
     let mut expected = vec![page.as_str(), recording.as_str(), text.as_str()];
