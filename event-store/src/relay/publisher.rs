@@ -8,7 +8,7 @@ use crate::{
 };
 use async_nats::{
     HeaderMap,
-    jetstream::{self, Context, context::PublishAckFuture},
+    jetstream::{Context, context::PublishAckFuture},
 };
 use runtime::trace;
 use std::{collections::VecDeque, time::Duration};
@@ -115,7 +115,7 @@ async fn publish(
     settings: &RelaySettings,
     outgoing: &mut mpsc::Receiver<Outgoing>,
 ) -> Result<(), StoreError> {
-    let jetstream = jetstream::new(settings.nats.clone());
+    let jetstream = stream::jetstream(&settings.nats);
     stream::ensure(&jetstream, settings.replicas).await?;
     let mut run = Run {
         settings,

@@ -3,7 +3,7 @@
 
 use crate::StoreError;
 use async_nats::jetstream::{
-    Context,
+    self, Context,
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use std::{fmt::Display, time::Duration};
@@ -13,6 +13,16 @@ pub const STREAM: &str = "ALTA_EVENTS";
 const SUBJECTS: &str = "alta.events.>";
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 const KEPT_BYTES: i64 = 1 << 30;
+/// How long to wait for one answer. Who asks while a cluster elects its leader is not answered at all:
+/// ask again rather than wait long.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
+/// JetStream, as the relay asks it.
+pub(super) fn jetstream(nats: &async_nats::Client) -> Context {
+    let mut context = jetstream::new(nats.clone());
+    context.set_timeout(ANSWERED_WITHIN);
+    context
+}
 
 /// Makes the stream where it is missing: on a new server, or after its store was lost. `replicas` is on
 /// how many servers it is to be; without, on one at first, and then as it stands.

@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 impl House<TestNatsCluster> {
     /// What JetStream says of the stream; nothing while it has no leader.
     async fn stream(&self) -> Option<Info> {
-        let jetstream = async_nats::jetstream::new(self.client.clone());
+        let mut jetstream = async_nats::jetstream::new(self.client.clone());
+        jetstream.set_timeout(Duration::from_secs(1));
         let mut stream = jetstream.get_stream(STREAM).await.ok()?;
         stream.info().await.ok().cloned()
     }
