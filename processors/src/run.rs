@@ -126,14 +126,9 @@ pub async fn run(
         }
     }
     let pool = settings.store.pool().clone();
-    let clock = &settings.clock;
-    tasks.spawn(sweep::keep_sweeping_rows(
-        pool.clone(),
-        clock.clone(),
-        shutdown.clone(),
-    ));
+    tasks.spawn(sweep::keep_sweeping_rows(pool.clone(), shutdown.clone()));
     tasks.spawn(sweep::keep_sweeping_directories(shutdown.clone()));
-    tasks.spawn(gauges::report(pool, clock.clone(), shutdown));
+    tasks.spawn(gauges::report(pool, shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;
     }

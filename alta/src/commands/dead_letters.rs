@@ -38,8 +38,7 @@ async fn act(world: &World, action: DeadLettersAction) -> Result<()> {
         }
         DeadLettersAction::Retry { id } => {
             let context = Context::default();
-            let settings = (&world.clock, &world.ids);
-            let job = dead_letters::retry(&store, settings, id, &context).await?;
+            let job = dead_letters::retry(&store, &world.ids, id, &context).await?;
             shown::line(&format!("{id} is tried again as job {job}"));
         }
         DeadLettersAction::Discard { id } => {

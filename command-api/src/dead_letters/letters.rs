@@ -6,7 +6,7 @@ use domain::{
     submission::{Processing, SubmissionCommand, SubmissionError},
 };
 use event_store::{Also, Context, DispatchError, EventStore};
-use runtime::{clock::Clock, ids::Ids};
+use runtime::ids::Ids;
 use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ pub async fn list(pool: &PgPool, limit: u32) -> Result<Vec<DeadLetter>, sqlx::Er
 /// Tries it again, on behalf of the context's actor. Returns the run or job that will be worked on.
 pub async fn retry(
     store: &EventStore,
-    (clock, ids): (&Clock, &Ids),
+    ids: &Ids,
     id: Uuid,
     context: &Context,
 ) -> Result<Uuid, DeadLetterError> {
@@ -80,7 +80,7 @@ pub async fn retry(
             Ok(run_id)
         }
         Again::Mail => {
-            queue_again(store.pool(), id, clock.now()).await?;
+            queue_again(store.pool(), id).await?;
             Ok(id)
         }
     }
@@ -168,14 +168,12 @@ async fn asked_for_run(
 pub(super) async fn queue_again(
     database: impl PgExecutor<'_>,
     id: Uuid,
-    now: OffsetDateTime,
 ) -> Result<(), DeadLetterError> {
     let queued = sqlx::query!(
-        "UPDATE jobs SET state = 'queued', attempts = 0, run_after = $2, finished_at = NULL,
+        "UPDATE jobs SET state = 'queued', attempts = 0, run_after = now(), finished_at = NULL,
                 error_code = NULL, last_error = NULL
          WHERE job_id = $1 AND state = 'dead'",
         id,
-        now,
     )
     .execute(database)
     .await?;

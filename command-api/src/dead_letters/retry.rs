@@ -84,7 +84,7 @@ async fn mail_again(
 ) -> Result<Result<Answer, DeadLetterError>, Stop> {
     let answer = Answer::new(StatusCode::ACCEPTED, Some(queued(id, id)));
     let mut tx = api.store.pool().begin().await.map_err(ApiError::from)?;
-    if let Err(error) = queue_again(&mut *tx, id, api.clock.now()).await {
+    if let Err(error) = queue_again(&mut *tx, id).await {
         return Ok(Err(error));
     }
     api.remember_with(&mut tx, key, &answer).await?;

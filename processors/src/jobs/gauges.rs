@@ -1,34 +1,33 @@
 //! How much waits, runs and lies dead, as metrics. Reads the job table now and then.
 
 use super::Kind;
-use runtime::clock::Clock;
 use sqlx::PgPool;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Measures until `shutdown`.
-pub(crate) async fn report(pool: PgPool, clock: Clock, shutdown: CancellationToken) {
+pub(crate) async fn report(pool: PgPool, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        if let Err(error) = measure(&pool, clock.now()).await {
+        if let Err(error) = measure(&pool).await {
             tracing::debug!(%error, "the queues cannot be measured: {error}");
         }
     }
 }
 
-async fn measure(pool: &PgPool, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+async fn measure(pool: &PgPool) -> Result<(), sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT kind,
                   count(*) FILTER (WHERE state = 'queued') AS "queued!",
                   count(*) FILTER (WHERE state = 'running') AS "running!",
                   count(*) FILTER (WHERE state = 'dead') AS "dead!",
-                  min(created_at) FILTER (WHERE state IN ('queued', 'running')) AS oldest
+                  extract(epoch FROM now() - min(created_at)
+                            FILTER (WHERE state IN ('queued', 'running')))::float8 AS age
            FROM jobs WHERE state IN ('queued', 'running', 'dead') GROUP BY kind"#
     )
     .fetch_all(pool)
@@ -37,12 +36,11 @@ async fn measure(pool: &PgPool, now: OffsetDateTime) -> Result<(), sqlx::Error> 
         let row = rows.iter().find(|row| row.kind == kind.as_str());
         let label = [("kind", kind.as_str())];
         let count = |value: Option<i64>| value.unwrap_or(0) as f64;
-        let age = row.and_then(|row| row.oldest).map(|oldest| now - oldest);
+        let age = row.and_then(|row| row.age).unwrap_or(0.0);
         metrics::gauge!("alta_jobs_depth", &label).set(count(row.map(|row| row.queued)));
         metrics::gauge!("alta_jobs_running", &label).set(count(row.map(|row| row.running)));
         metrics::gauge!("alta_dead_letters", &label).set(count(row.map(|row| row.dead)));
-        metrics::gauge!("alta_jobs_oldest_seconds", &label)
-            .set(age.map_or(0.0, |age| age.as_seconds_f64().max(0.0)));
+        metrics::gauge!("alta_jobs_oldest_seconds", &label).set(age.max(0.0));
     }
     Ok(())
 }

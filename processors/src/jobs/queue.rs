@@ -1,5 +1,6 @@
 //! The job table as a queue: take, hold, give back, finish. A hold (lease) has an id of its own, so
-//! that a worker that comes back late changes nothing. Times are the caller's.
+//! that a worker that comes back late changes nothing. Times are the database's: a worker whose clock is
+//! wrong holds a job neither longer nor shorter than others, and takes none before its time.
 
 use super::{Kind, Task};
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,6 @@ pub async fn lease(
     pool: &PgPool,
     kind: Kind,
     lease: Uuid,
-    now: OffsetDateTime,
     most_attempts: u32,
 ) -> Result<Option<Leased>, sqlx::Error> {
     // Jobs of no project count as one. The projects are walked along the index `jobs_due`.
@@ -82,7 +82,7 @@ pub async fn lease(
         r#"WITH RECURSIVE running AS (
              SELECT coalesce(project_id, '00000000-0000-0000-0000-000000000000') AS project,
                     count(*) AS jobs
-             FROM jobs WHERE kind = $1 AND state = 'running' AND leased_until > $3
+             FROM jobs WHERE kind = $1 AND state = 'running' AND leased_until > now()
              GROUP BY 1
            ), projects AS (
              (SELECT coalesce(project_id, '00000000-0000-0000-0000-000000000000') AS project
@@ -102,29 +102,29 @@ pub async fn lease(
                SELECT j.job_id FROM jobs j
                WHERE j.kind = $1 AND j.state IN ('queued', 'running')
                  AND coalesce(j.project_id, '00000000-0000-0000-0000-000000000000') = p.project
-                 AND j.run_after <= $3 AND (j.state = 'queued' OR j.leased_until <= $3)
-               ORDER BY j.run_after, j.job_id LIMIT $6
+                 AND j.run_after <= now() AND (j.state = 'queued' OR j.leased_until <= now())
+               ORDER BY j.run_after, j.job_id LIMIT $5
              ) due
            ), chosen AS (
-             SELECT j.job_id, j.attempts >= $5 AS exhausted
+             SELECT j.job_id, j.attempts >= $4 AS exhausted
              FROM candidates c JOIN jobs j USING (job_id)
-             WHERE j.run_after <= $3
-               AND (j.state = 'queued' OR (j.state = 'running' AND j.leased_until <= $3))
+             WHERE j.run_after <= now()
+               AND (j.state = 'queued' OR (j.state = 'running' AND j.leased_until <= now()))
              ORDER BY c.running, j.run_after, j.job_id
              LIMIT 1
              FOR UPDATE OF j SKIP LOCKED
            )
            UPDATE jobs j
-           SET state = 'running', leased_by = $2, leased_until = $4, started_at = $3,
+           SET state = 'running', leased_by = $2, started_at = now(),
+               leased_until = now() + make_interval(secs => $3),
                attempts = CASE WHEN chosen.exhausted THEN j.attempts ELSE j.attempts + 1 END,
                progress = NULL
            FROM chosen WHERE j.job_id = chosen.job_id
            RETURNING j.job_id, j.source_event_id, j.item_id, j.task, j.attempts, j.created_at,
-                     chosen.exhausted AS "exhausted!""#,
+                     j.started_at AS "started_at!", chosen.exhausted AS "exhausted!""#,
         kind.as_str(),
         lease,
-        now,
-        now + LEASE,
+        LEASE.as_secs_f64(),
         most_attempts as i32,
         CANDIDATES,
     )
@@ -140,7 +140,7 @@ pub async fn lease(
         attempt: row.attempts as u32,
         exhausted: row.exhausted,
         created_at: row.created_at,
-        started_at: now,
+        started_at: row.started_at,
     }))
 }
 
@@ -148,16 +148,16 @@ pub async fn lease(
 pub async fn renew(
     pool: &PgPool,
     job: &Leased,
-    now: OffsetDateTime,
     progress: Option<(u32, u32)>,
 ) -> Result<bool, sqlx::Error> {
     let progress = progress.map(|(done, total)| serde_json::json!({"done": done, "total": total}));
     let renewed = sqlx::query!(
-        "UPDATE jobs SET leased_until = $3, progress = coalesce($4, progress)
+        "UPDATE jobs SET leased_until = now() + make_interval(secs => $3),
+                progress = coalesce($4, progress)
          WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
         job.job_id,
         job.lease,
-        now + LEASE,
+        LEASE.as_secs_f64(),
         progress,
     )
     .execute(pool)
@@ -179,20 +179,21 @@ pub async fn release(pool: &PgPool, job: &Leased) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Puts the job back for another attempt after `run_after`.
+/// Puts the job back for another attempt after `wait`.
 pub async fn retry_later(
     pool: &PgPool,
     job: &Leased,
-    run_after: OffsetDateTime,
+    wait: Duration,
     (code, error): (&str, &str),
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE jobs SET state = 'queued', run_after = $3, error_code = $4, last_error = $5,
+        "UPDATE jobs SET state = 'queued', run_after = now() + make_interval(secs => $3),
+                error_code = $4, last_error = $5,
                 leased_by = NULL, leased_until = NULL, progress = NULL
          WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
         job.job_id,
         job.lease,
-        run_after,
+        wait.as_secs_f64(),
         code,
         shortened(error),
     )
@@ -206,17 +207,15 @@ pub async fn finish(
     pool: &PgPool,
     job: &Leased,
     end: End,
-    now: OffsetDateTime,
     error: Option<(&str, &str)>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE jobs SET state = $3, finished_at = $4, error_code = $5, last_error = $6,
+        "UPDATE jobs SET state = $3, finished_at = now(), error_code = $4, last_error = $5,
                 leased_by = NULL, leased_until = NULL, progress = NULL
          WHERE job_id = $1 AND leased_by = $2 AND state = 'running'",
         job.job_id,
         job.lease,
         end.as_str(),
-        now,
         error.map(|(code, _)| code),
         error.map(|(_, words)| shortened(words)),
     )

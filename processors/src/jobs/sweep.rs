@@ -1,10 +1,8 @@
 //! Removes what ended jobs leave behind: old rows, and working directories of killed processes.
 
 use media::work;
-use runtime::clock::Clock;
 use sqlx::PgPool;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 const ROWS_EVERY: Duration = Duration::from_hours(1);
@@ -12,12 +10,12 @@ const ROWS_EVERY: Duration = Duration::from_hours(1);
 const DIRECTORIES_EVERY: Duration = Duration::from_mins(1);
 /// Ended jobs are kept this long; dead letters as long as nobody decides about them. Longer than any
 /// mail has a reason, so that events which come again make no mail again.
-const KEEP_ROWS: time::Duration = time::Duration::days(30);
+const KEEP_ROWS: Duration = Duration::from_hours(30 * 24);
 
 /// Sweeps rows at once and then every hour, until `shutdown`.
-pub(crate) async fn keep_sweeping_rows(pool: PgPool, clock: Clock, shutdown: CancellationToken) {
+pub(crate) async fn keep_sweeping_rows(pool: PgPool, shutdown: CancellationToken) {
     loop {
-        if let Err(error) = rows(&pool, clock.now()).await {
+        if let Err(error) = rows(&pool).await {
             tracing::warn!(%error, "ended jobs cannot be removed: {error}");
         }
         tokio::select! {
@@ -41,7 +39,7 @@ pub(crate) async fn keep_sweeping_directories(shutdown: CancellationToken) {
     }
 }
 
-async fn rows(pool: &PgPool, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+async fn rows(pool: &PgPool) -> Result<(), sqlx::Error> {
     // Processes of an older version, which may run on for a while after an upgrade, erase items without a
     // grave: what stood in clear in their first events would be shown.
     sqlx::query!(
@@ -54,12 +52,13 @@ async fn rows(pool: &PgPool, now: OffsetDateTime) -> Result<(), sqlx::Error> {
     .await?;
     sqlx::query!(
         "DELETE FROM jobs
-         WHERE state IN ('succeeded', 'failed', 'discarded', 'retried') AND finished_at < $1",
-        now - KEEP_ROWS,
+         WHERE state IN ('succeeded', 'failed', 'discarded', 'retried')
+               AND finished_at < now() - make_interval(secs => $1)",
+        KEEP_ROWS.as_secs_f64(),
     )
     .execute(pool)
     .await?;
-    sqlx::query!("DELETE FROM suppressed_addresses WHERE until < $1", now)
+    sqlx::query!("DELETE FROM suppressed_addresses WHERE until < now()")
         .execute(pool)
         .await?;
     Ok(())

@@ -15,14 +15,12 @@ use domain::{
 use event_store::{Context, DispatchError, EventStore, notify::Heads};
 use runtime::{
     backoff::{Backoff, jitter},
-    clock::Clock,
     config::jobs::JobsConfig,
     ids::Ids,
     trace::{self, TARGET},
 };
 use sqlx::PgPool;
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
-use time::OffsetDateTime;
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -49,7 +47,6 @@ pub(crate) struct Worker {
     reading: Reading,
     mailer: Arc<Mailer>,
     heads: Heads,
-    clock: Clock,
     ids: Ids,
     config: JobsConfig,
     grace: Duration,
@@ -72,7 +69,6 @@ impl Worker {
             },
             mailer: Arc::new(Mailer::new(settings)),
             heads: settings.heads.clone(),
-            clock: settings.clock.clone(),
             ids: settings.ids.clone(),
             config: settings.jobs.clone(),
             grace: settings.grace,
@@ -126,14 +122,7 @@ impl Worker {
 
     async fn take(&self) -> Result<Option<Leased>, sqlx::Error> {
         let most = self.config.max_retries + 1;
-        queue::lease(
-            self.pool(),
-            self.kind,
-            self.ids.next(),
-            self.clock.now(),
-            most,
-        )
-        .await
+        queue::lease(self.pool(), self.kind, self.ids.next(), most).await
     }
 
     /// One attempt, which goes on with the trace of the event that asked for it, and what became of it in
@@ -220,7 +209,7 @@ impl Worker {
             tokio::time::sleep(RENEW).await;
             let asked = tokio::time::Instant::now();
             let told = *progress.borrow();
-            let renewal = queue::renew(self.pool(), job, self.clock.now(), told);
+            let renewal = queue::renew(self.pool(), job, told);
             match tokio::time::timeout(RENEWAL, renewal).await {
                 Ok(Ok(true)) => held_until = asked + queue::LEASE,
                 Ok(Ok(false)) => return,
@@ -274,11 +263,9 @@ impl Worker {
     }
 
     async fn again(&self, job: &Leased, because: (&str, &str)) {
-        let run_after = self.clock.now() + wait_before_retry(self.config.retry_delay, job.attempt);
-        self.insist(job, || {
-            queue::retry_later(self.pool(), job, run_after, because)
-        })
-        .await;
+        let wait = wait_before_retry(self.config.retry_delay, job.attempt);
+        self.insist(job, || queue::retry_later(self.pool(), job, wait, because))
+            .await;
     }
 
     /// Records the outcome and ends the row with what the stream says in the end.
@@ -297,8 +284,7 @@ impl Worker {
     }
 
     async fn finish(&self, job: &Leased, (end, error): Ending<'_>) -> &'static str {
-        let now: OffsetDateTime = self.clock.now();
-        self.insist(job, || queue::finish(self.pool(), job, end, now, error))
+        self.insist(job, || queue::finish(self.pool(), job, end, error))
             .await;
         end.as_str()
     }

@@ -40,8 +40,7 @@ async fn a_dead_letter_is_listed_and_a_retry_is_a_new_run_that_can_succeed() {
         .put_bytes(pdf.into(), &file.key)
         .await
         .expect("stored");
-    let settings = (&house.settings.clock, &house.ids);
-    let next = dead_letters::retry(&house.store, settings, run, &context(operator)).await;
+    let next = dead_letters::retry(&house.store, &house.ids, run, &context(operator)).await;
     let next = next.expect("it may be tried again");
     assert_ne!(next, run);
     house.event(item, "ProcessingSucceeded").await;
@@ -84,8 +83,7 @@ async fn a_dead_letter_is_set_aside_once() {
     );
     let again = dead_letters::discard(pool, run, None).await;
     assert!(matches!(again, Err(DeadLetterError::NotFound)));
-    let settings = (&house.settings.clock, &house.ids);
-    let late = dead_letters::retry(&house.store, settings, run, &context(run)).await;
+    let late = dead_letters::retry(&house.store, &house.ids, run, &context(run)).await;
     assert!(matches!(late, Err(DeadLetterError::NotFound)));
     running.stop().await;
 }

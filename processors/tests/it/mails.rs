@@ -320,9 +320,8 @@ async fn a_refusal_for_ever_fails_at_once_and_one_that_lasts_is_a_dead_letter() 
     assert_eq!((row.state.as_str(), row.attempts), ("dead", 4));
     assert!(catcher.mails().is_empty());
     catcher.set_mode(MailMode::Accept);
-    let settings = (&house.settings.clock, &house.ids);
     let context = crate::house::context(user);
-    let again = command_api::dead_letters::retry(&house.store, settings, job, &context).await;
+    let again = command_api::dead_letters::retry(&house.store, &house.ids, job, &context).await;
     assert_eq!(again.expect("it is dead"), job);
     catcher
         .wait_for("badr@example.org", "verify-email")

@@ -7,34 +7,46 @@ use processors::jobs::{
 use sqlx::PgPool;
 use std::{collections::BTreeSet, time::Duration};
 use test_kit::TestDatabase;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
-const LATER: OffsetDateTime = NOW.saturating_add(time::Duration::seconds(31));
+/// Less than a hold, by more than the slowest machine takes to look; twice that is more.
+const MOST_OF_A_HOLD: Duration = Duration::from_secs(15);
+const A_MINUTE: Duration = Duration::from_mins(1);
 const ATTEMPTS: u32 = 4;
 
-async fn put(pool: &PgPool, job: u128, project: Option<u128>, age_seconds: i64) {
+async fn put(pool: &PgPool, job: u128, project: Option<u128>, age_seconds: u32) {
     sqlx::query(
         "INSERT INTO jobs (job_id, kind, source_event_id, project_id, task, run_after, created_at)
-         VALUES ($1, 'ocr', $1, $2, '{}', $3, $3)",
+         SELECT $1, 'ocr', $1, $2, '{}', due, due FROM (SELECT now() - make_interval(secs => $3) AS due) job",
     )
     .bind(Uuid::from_u128(job))
     .bind(project.map(Uuid::from_u128))
-    .bind(NOW - time::Duration::seconds(age_seconds))
+    .bind(f64::from(age_seconds))
     .execute(pool)
     .await
     .expect("a job");
 }
 
-async fn take(pool: &PgPool, lease: u128, now: OffsetDateTime) -> Option<Leased> {
-    queue::lease(pool, Kind::Ocr, Uuid::from_u128(lease), now, ATTEMPTS)
+/// So much time goes by: for the table, whose times are the database's, everything was that much earlier.
+async fn pass(pool: &PgPool, time: Duration) {
+    sqlx::query(
+        "UPDATE jobs SET run_after = run_after - make_interval(secs => $1),
+                leased_until = leased_until - make_interval(secs => $1)",
+    )
+    .bind(time.as_secs_f64())
+    .execute(pool)
+    .await
+    .expect("the jobs");
+}
+
+async fn take(pool: &PgPool, lease: u128) -> Option<Leased> {
+    queue::lease(pool, Kind::Ocr, Uuid::from_u128(lease), ATTEMPTS)
         .await
         .expect("the job table")
 }
 
-async fn taken(pool: &PgPool, lease: u128, now: OffsetDateTime) -> u128 {
-    take(pool, lease, now)
+async fn taken(pool: &PgPool, lease: u128) -> u128 {
+    take(pool, lease)
         .await
         .expect("one is due")
         .job_id
@@ -59,7 +71,7 @@ async fn many_workers_never_share_a_job() {
         let pool = pool.clone();
         tokio::spawn(async move {
             let mut mine = vec![];
-            while let Some(job) = take(&pool, worker, NOW).await {
+            while let Some(job) = take(&pool, worker).await {
                 mine.push(job.job_id);
             }
             mine
@@ -84,10 +96,10 @@ async fn the_project_with_the_fewest_running_jobs_comes_first_and_then_the_oldes
     put(&pool, 5, None, 10).await;
     let mut order = vec![];
     for lease in 1..=5 {
-        order.push(taken(&pool, lease, NOW).await);
+        order.push(taken(&pool, lease).await);
     }
     assert_eq!(order, [1, 4, 5, 2, 3]);
-    assert!(take(&pool, 6, NOW).await.is_none());
+    assert!(take(&pool, 6).await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,41 +108,37 @@ async fn ten_thousand_jobs_of_one_project_keep_another_projects_job_waiting_for_
     sqlx::query(
         "INSERT INTO jobs (job_id, kind, source_event_id, project_id, task, run_after, created_at)
          SELECT gen_random_uuid(), 'ocr', gen_random_uuid(), $1, '{}', due, due
-         FROM (SELECT $2 - n * interval '1 second' AS due FROM generate_series(1, 10000) n) jobs",
+         FROM (SELECT now() - (60 + n) * interval '1 second' AS due FROM generate_series(1, 10000) n) jobs",
     )
     .bind(Uuid::from_u128(1))
-    .bind(NOW - Duration::from_mins(1))
     .execute(&pool)
     .await
     .expect("jobs");
     put(&pool, 4, Some(2), 0).await;
-    let first = taken(&pool, 1, NOW).await;
-    assert_eq!(taken(&pool, 2, NOW).await, 4);
-    assert_ne!(taken(&pool, 3, NOW).await, first);
+    let first = taken(&pool, 1).await;
+    assert_eq!(taken(&pool, 2).await, 4);
+    assert_ne!(taken(&pool, 3).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_workers_job_is_taken_over_and_its_attempt_counts() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
-    let first = take(&pool, 1, NOW).await.expect("due");
+    let first = take(&pool, 1).await.expect("due");
     assert_eq!(first.attempt, 1);
-    let just_held = NOW + LEASE - Duration::from_secs(1);
-    assert!(take(&pool, 2, just_held).await.is_none());
-    let second = take(&pool, 2, LATER).await.expect("its hold ran out");
+    pass(&pool, MOST_OF_A_HOLD).await;
+    assert!(take(&pool, 2).await.is_none());
+    pass(&pool, MOST_OF_A_HOLD).await;
+    let second = take(&pool, 2).await.expect("its hold ran out");
     assert_eq!((second.attempt, second.exhausted), (2, false));
     // The first worker comes back: it changes nothing.
-    assert!(
-        !queue::renew(&pool, &first, LATER, None)
-            .await
-            .expect("asked")
-    );
-    queue::finish(&pool, &first, End::Failed, LATER, None)
+    assert!(!queue::renew(&pool, &first, None).await.expect("asked"));
+    queue::finish(&pool, &first, End::Failed, None)
         .await
         .expect("asked");
     queue::release(&pool, &first).await.expect("asked");
     assert!(
-        queue::renew(&pool, &second, LATER, Some((1, 2)))
+        queue::renew(&pool, &second, Some((1, 2)))
             .await
             .expect("asked")
     );
@@ -141,13 +149,12 @@ async fn a_dead_workers_job_is_taken_over_and_its_attempt_counts() {
 async fn a_job_that_kills_every_worker_is_handed_out_to_be_given_up() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
-    let mut now = NOW;
     for attempt in 1..=ATTEMPTS {
-        let job = take(&pool, u128::from(attempt), now).await.expect("due");
+        let job = take(&pool, u128::from(attempt)).await.expect("due");
         assert_eq!((job.attempt, job.exhausted), (attempt, false));
-        now += LEASE;
+        pass(&pool, LEASE).await;
     }
-    let last = take(&pool, 9, now).await.expect("its hold ran out");
+    let last = take(&pool, 9).await.expect("its hold ran out");
     assert_eq!((last.attempt, last.exhausted), (ATTEMPTS, true));
 }
 
@@ -155,48 +162,43 @@ async fn a_job_that_kills_every_worker_is_handed_out_to_be_given_up() {
 async fn renewing_keeps_others_away() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
-    let job = take(&pool, 1, NOW).await.expect("due");
-    let soon = NOW + Duration::from_secs(20);
-    assert!(queue::renew(&pool, &job, soon, None).await.expect("asked"));
-    assert!(take(&pool, 2, LATER).await.is_none());
-    assert!(take(&pool, 2, soon + LEASE).await.is_some());
+    let job = take(&pool, 1).await.expect("due");
+    pass(&pool, MOST_OF_A_HOLD).await;
+    assert!(queue::renew(&pool, &job, None).await.expect("asked"));
+    pass(&pool, MOST_OF_A_HOLD).await;
+    assert!(take(&pool, 2).await.is_none());
+    pass(&pool, MOST_OF_A_HOLD).await;
+    assert!(take(&pool, 2).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_given_back_is_due_at_once_and_was_not_tried() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
-    let job = take(&pool, 1, NOW).await.expect("due");
+    let job = take(&pool, 1).await.expect("due");
     queue::release(&pool, &job).await.expect("given back");
     assert_eq!(attempts(&pool, 1).await, 0);
-    assert_eq!(take(&pool, 2, NOW).await.map(|job| job.attempt), Some(1));
+    assert_eq!(take(&pool, 2).await.map(|job| job.attempt), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_attempt_waits_for_its_time() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
-    let job = take(&pool, 1, NOW).await.expect("due");
-    let run_after = NOW + Duration::from_secs(5);
+    let job = take(&pool, 1).await.expect("due");
     let because = ("ENGINE_FAILED", "it\0 failed");
-    queue::retry_later(&pool, &job, run_after, because)
+    queue::retry_later(&pool, &job, A_MINUTE, because)
         .await
         .expect("put back");
-    assert!(
-        take(&pool, 2, run_after - Duration::from_secs(1))
-            .await
-            .is_none()
-    );
-    assert_eq!(
-        take(&pool, 2, run_after).await.map(|job| job.attempt),
-        Some(2)
-    );
+    assert!(take(&pool, 2).await.is_none());
+    pass(&pool, A_MINUTE).await;
+    assert_eq!(take(&pool, 2).await.map(|job| job.attempt), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinds_do_not_take_from_one_another() {
     let TestDatabase { pool, .. } = test_kit::postgres().await;
     put(&pool, 1, None, 0).await;
-    let other = queue::lease(&pool, Kind::Email, Uuid::from_u128(1), NOW, ATTEMPTS).await;
+    let other = queue::lease(&pool, Kind::Email, Uuid::from_u128(1), ATTEMPTS).await;
     assert!(other.expect("the job table").is_none());
 }

@@ -296,16 +296,14 @@ async fn a_job_survives_the_death_of_its_worker() {
         .upload_document(Uuid::nil(), PDF, sample("two-pages.pdf"))
         .await;
     house.job_state(run, "queued").await;
-    // A worker takes it, long ago by its own clock, and is never heard of again.
-    let long_ago = house.settings.clock.now() - time::Duration::MINUTE;
-    sqlx::query("UPDATE jobs SET run_after = $1")
-        .bind(long_ago)
+    // A worker takes it, long ago, and is never heard of again.
+    let lease = house.ids.next();
+    let held = queue::lease(&house.database.pool, Kind::Ocr, lease, 4).await;
+    assert!(held.expect("the job table").is_some());
+    sqlx::query("UPDATE jobs SET leased_until = now() - interval '1 second'")
         .execute(&house.database.pool)
         .await
         .expect("the job");
-    let lease = house.ids.next();
-    let held = queue::lease(&house.database.pool, Kind::Ocr, lease, long_ago, 4).await;
-    assert!(held.expect("the job table").is_some());
     let workers = house.run(&[Part::Work(Kind::Ocr)]);
     succeeded(&house, item).await;
     assert_eq!(house.job_state(run, "succeeded").await.attempts, 2);
