@@ -1,12 +1,20 @@
 //! Who leads where one process at a time may act: a session advisory lock per name, held on the
-//! connection that also writes, so that a lost connection is a lost lead.
+//! connection that also writes, so that a lost connection is a lost lead. So is a silent one: a process
+//! that hangs keeps its connections, and only PostgreSQL can take the lead from it.
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How often a replica that does not lead asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Sessions that lead are ended by PostgreSQL when nothing is heard of them for so long.
+pub(crate) const NEVER_SILENT: [(&str, &str); 2] = [
+    ("idle_session_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
+/// How often whoever leads is heard of.
+const BEAT: Duration = Duration::from_secs(1);
 /// Sets these locks apart from other advisory locks ("alta").
 const LOCK_SPACE: i32 = 0x616c_7461;
 
@@ -16,7 +24,8 @@ const LOCK_SPACE: i32 = 0x616c_7461;
 pub const BY_KEYS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 
 /// Waits until this process leads `name`, and returns the connection that proves it; `None` when
-/// `shutdown` came first. Asks again and again instead of waiting inside PostgreSQL, where a waiting
+/// `shutdown` came first. PostgreSQL ends it, and another may lead, when it is silent for five seconds, or
+/// for thirty inside a transaction: whatever takes its time goes on [`beating`]. Asks again and again instead of waiting inside PostgreSQL, where a waiting
 /// statement would hold back vacuuming.
 ///
 /// # Errors
@@ -26,8 +35,8 @@ pub async fn lead(
     name: &str,
     shutdown: &CancellationToken,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    let by_keys = connect.clone().options(BY_KEYS);
-    let mut connection = connection_for(&by_keys, name).await?;
+    let options = connect.clone().options(BY_KEYS).options(NEVER_SILENT);
+    let mut connection = connection_for(&options, name).await?;
     loop {
         if leads(&mut connection, name).await? {
             return Ok(Some(connection));
@@ -39,7 +48,26 @@ pub async fn lead(
     }
 }
 
-/// The connection that proves that this process leads `name`; `None` when another one does.
+/// Waits for something else while a connection that proves a lead is heard of.
+///
+/// # Errors
+/// When the connection breaks: the lead is lost.
+pub async fn beating<T>(
+    connection: &mut PgConnection,
+    what: impl Future<Output = T>,
+) -> Result<T, sqlx::Error> {
+    let mut what = pin!(what);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut what => return Ok(done),
+            () = tokio::time::sleep(BEAT) => connection.ping().await?,
+        }
+    }
+}
+
+/// The connection that proves that this process leads `name`; `None` when another one does. It may be
+/// silent.
 ///
 /// # Errors
 /// When PostgreSQL cannot be reached or the connection breaks.

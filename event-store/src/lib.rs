@@ -41,7 +41,7 @@ pub use erase::{Erase, erases};
 pub use error::{DispatchError, FirstAnswerError, StoreError};
 pub use feed::Feed;
 pub use idempotency::{Idempotency, IdempotencyKey, remember_answer};
-pub use leader::{BY_KEYS, lead, try_lead};
+pub use leader::{BY_KEYS, beating, lead, try_lead};
 pub use log::Log;
 pub use master_keys::MasterKeys;
 pub use past::{AsOf, folded, stream};

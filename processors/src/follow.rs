@@ -3,7 +3,7 @@
 //! same events come again. Projectors have a loop of their own (`projectors::run` says why): they
 //! never leave an event out.
 
-use event_store::{RecordedEvent, StoreError, Subscription, lead, notify::Heads};
+use event_store::{RecordedEvent, StoreError, Subscription, beating, lead, notify::Heads};
 use runtime::backoff::{Backoff, jitter};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::{sync::Arc, time::Duration};
@@ -96,7 +96,7 @@ async fn lead_and_follow<R: Reaction>(
     loop {
         let batch = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            batch = events.next_batch(size) => batch,
+            batch = beating(&mut connection, events.next_batch(size)) => batch?,
         };
         let step = step(reaction, &mut connection, position, batch);
         let awaited = match step.await {
@@ -137,7 +137,7 @@ async fn step<R: Reaction>(
 ) -> Result<(i64, Vec<&'static str>), FollowError> {
     let batch = batch?;
     let last = batch.last().map_or(position, |event| event.position);
-    let prepared = reaction.prepare(&batch).await?;
+    let prepared = beating(connection, reaction.prepare(&batch)).await??;
     if !R::writes(&prepared) {
         advance(connection, R::NAME, position, last).await?;
         return Ok((last, vec![]));

@@ -14,7 +14,7 @@ use crate::{
     rebuild::{self, Attempt, Outcome, RebuildError, RebuildSettings},
     traced::Batch,
 };
-use event_store::{Log, Subscription, lead, notify::Heads};
+use event_store::{Log, Subscription, beating, lead, notify::Heads};
 use media::ObjectStorage;
 use runtime::backoff::{Backoff, jitter};
 use sqlx::postgres::PgConnectOptions;
@@ -157,7 +157,8 @@ async fn follow<P: Projector>(
     };
     let mut found = checkpoint::<P>(&mut connection).await?;
     while found.outdated {
-        if !made_anew(projector, settings, shutdown).await? {
+        let made = made_anew(projector, settings, shutdown);
+        if !beating(&mut connection, made).await?? {
             return Ok(());
         }
         found = checkpoint::<P>(&mut connection).await?;
@@ -175,7 +176,7 @@ async fn follow<P: Projector>(
     loop {
         let batch = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            batch = events.next_batch(BATCH) => batch?,
+            batch = beating(&mut connection, events.next_batch(BATCH)) => batch??,
         };
         let spans = Batch::begun(P::NAME, &batch, batch.len() == BATCH);
         let applied = catch_up(projector, &mut connection, position, &batch).await;

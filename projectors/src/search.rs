@@ -16,7 +16,7 @@ use domain::{
     review::{Decision, ReviewEvent},
     submission::{ContentRef, SubmissionEvent},
 };
-use event_store::RecordedEvent;
+use event_store::{RecordedEvent, beating};
 use futures::TryStreamExt;
 use media::{ObjectStorage, StoreError, words};
 use serde_json::json;
@@ -64,7 +64,7 @@ impl Projector for Search {
             created(tx, &mut lexicon, new.due_before(event)).await?;
             if event.is::<Submission>() {
                 let event = event.decode::<Submission>().map_err(unreadable(event))?;
-                match self.new_item(seen, event).await? {
+                match self.new_item(tx, seen, event).await? {
                     Ok(row) => {
                         let long = row.body.len() > LONG;
                         new.add(seen.id, row);
@@ -107,6 +107,7 @@ impl Search {
     /// The new item; the event itself when it is about an item that is there.
     async fn new_item(
         &self,
+        tx: &mut PgConnection,
         seen: Seen,
         event: SubmissionEvent,
     ) -> Result<Result<New, Box<SubmissionEvent>>, ProjectionError> {
@@ -131,7 +132,7 @@ impl Search {
                 content_ref,
                 ..
             } => {
-                let body = self.of_text(content, content_ref).await?;
+                let body = self.of_text(tx, content, content_ref).await?;
                 (project_id, owner_id, title, body)
             }
             event => return Ok(Err(Box::new(event))),
@@ -160,12 +161,12 @@ impl Search {
                 content_ref,
             } => {
                 let new = content.is_some() || content_ref.is_some();
-                let body = self.of_text(content, content_ref).await?;
+                let body = self.of_text(tx, content, content_ref).await?;
                 changed(tx, lexicon, seen, title.map(of_name), new.then_some(body)).await?;
             }
             SubmissionEvent::ProcessingSucceeded { text, text_ref, .. }
             | SubmissionEvent::ResultSelected { text, text_ref, .. } => {
-                let body = self.of_text(text, text_ref).await?;
+                let body = self.of_text(tx, text, text_ref).await?;
                 changed(tx, lexicon, seen, None, Some(body)).await?;
             }
             SubmissionEvent::SubmissionSubmitted { round }
@@ -199,12 +200,13 @@ impl Search {
     /// The words of a text that is in the event or, when large, in the store.
     async fn of_text(
         &self,
+        tx: &mut PgConnection,
         inline: Option<Personal<String>>,
         stored: Option<ContentRef>,
     ) -> Result<Vec<String>, ProjectionError> {
         let text = match (inline.and_then(Personal::into_value), stored) {
             (Some(text), _) => text,
-            (None, Some(stored)) => self.fetch(&stored.key).await?,
+            (None, Some(stored)) => beating(tx, Box::pin(self.fetch(&stored.key))).await??,
             (None, None) => String::new(),
         };
         Ok(words::index(&text))

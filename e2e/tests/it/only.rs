@@ -7,47 +7,17 @@ use anyhow::{Result, ensure};
 use e2e::{Client, Mailbox, Person};
 use serde_json::json;
 use sqlx::PgPool;
-use test_kit::{AltaProcess, Home, TestDatabase, TestNats};
 use tokio::time::sleep;
 
-use crate::house::{PROCESSED_WITHIN, sample};
+use crate::{
+    house::{PROCESSED_WITHIN, sample},
+    place::Place,
+};
 
 /// Longer than anybody who looks for work waits between two looks.
 const A_FEW_LOOKS: Duration = Duration::from_secs(3);
 
-/// Servers, and what processes have in common.
-struct Place {
-    database: TestDatabase,
-    nats: TestNats,
-    home: Home,
-}
-
 impl Place {
-    async fn new() -> Result<Self> {
-        let (database, nats) = tokio::join!(test_kit::postgres(), test_kit::nats());
-        let home = Home::new()?;
-        std::fs::create_dir(home.path().join("objects"))?;
-        Ok(Self {
-            database,
-            nats,
-            home,
-        })
-    }
-
-    /// `alta` with these arguments, once it is ready.
-    async fn part(&self, arguments: &[&str]) -> Result<AltaProcess> {
-        let objects = self.home.path().join("objects");
-        let mut process = AltaProcess::new()?
-            .arguments(arguments)
-            .env("DATABASE_URL", &self.database.url)
-            .env("DATABASE_MAX_CONNECTIONS", "8")
-            .env("NATS_URL", &self.nats.url)
-            .env("SECRET_KEY", "a key that all of these processes have")
-            .env("STORAGE_URL", &format!("file://{}", objects.display()));
-        process.start().await?;
-        Ok(process)
-    }
-
     /// How many jobs of a kind there are in a state, of so many attempts.
     async fn jobs(&self, kind: &str, state: &str, attempts: i32) -> Result<i64> {
         let asked = "SELECT count(*) FROM jobs WHERE kind = $1 AND state = $2 AND attempts = $3";

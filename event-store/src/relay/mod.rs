@@ -7,7 +7,7 @@ mod publisher;
 mod sequencer;
 mod stream;
 
-use crate::{StoreError, notify::Heads};
+use crate::{StoreError, leader::NEVER_SILENT, notify::Heads};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -66,6 +66,14 @@ async fn lead(settings: &RelaySettings, shutdown: &CancellationToken) -> Result<
     if !leads {
         session.close().await?;
         return Ok(());
+    }
+    // It is heard of at every poll; one that hangs must not keep the lead.
+    for (name, value) in NEVER_SILENT {
+        sqlx::query("SELECT set_config($1, $2, false)")
+            .bind(name)
+            .bind(value)
+            .execute(&mut session)
+            .await?;
     }
     let (numbered, outgoing) = mpsc::channel(QUEUE);
     let publisher = Publisher::start(settings.clone(), outgoing, shutdown.child_token());
