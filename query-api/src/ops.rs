@@ -303,8 +303,11 @@ pub(crate) struct QueueState {
 async fn queues(pool: &PgPool) -> Result<Vec<QueueState>, sqlx::Error> {
     sqlx::query_as!(
         QueueState,
-        r#"SELECT kind, state, count(*) AS "count!" FROM jobs
-           WHERE state IN ('queued', 'running', 'dead') GROUP BY kind, state ORDER BY kind, state"#
+        r#"SELECT kind AS "kind!", state AS "state!", count(*) AS "count!"
+           FROM (SELECT kind, state FROM jobs WHERE state IN ('queued', 'running')
+                 UNION ALL
+                 SELECT kind, state FROM jobs WHERE state = 'dead') unended
+           GROUP BY kind, state ORDER BY kind, state"#
     )
     .fetch_all(pool)
     .await

@@ -20,15 +20,19 @@ pub(crate) async fn report(pool: PgPool, shutdown: CancellationToken) {
     }
 }
 
+/// Two looks, since there is an index of what is open and one of what lies dead, and ended jobs are many.
 async fn measure(pool: &PgPool) -> Result<(), sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT kind,
+        r#"SELECT kind AS "kind!",
                   count(*) FILTER (WHERE state = 'queued') AS "queued!",
                   count(*) FILTER (WHERE state = 'running') AS "running!",
                   count(*) FILTER (WHERE state = 'dead') AS "dead!",
                   extract(epoch FROM now() - min(created_at)
                             FILTER (WHERE state IN ('queued', 'running')))::float8 AS age
-           FROM jobs WHERE state IN ('queued', 'running', 'dead') GROUP BY kind"#
+           FROM (SELECT kind, state, created_at FROM jobs WHERE state IN ('queued', 'running')
+                 UNION ALL
+                 SELECT kind, state, created_at FROM jobs WHERE state = 'dead') unended
+           GROUP BY kind"#
     )
     .fetch_all(pool)
     .await?;
