@@ -10,7 +10,7 @@ use event_store::{Also, Context, DispatchError, Erase, Log, Vault};
 use uuid::Uuid;
 
 impl House {
-    async fn claimed(&self, email: &str) -> Uuid {
+    pub async fn claimed(&self, email: &str) -> Uuid {
         let id = self.ids.next();
         let also = Also {
             claim_email: Some((email.into(), id)),
@@ -22,7 +22,7 @@ impl House {
         id
     }
 
-    async fn erase(
+    pub async fn erase(
         &self,
         id: Uuid,
         context: &Context,

@@ -1,6 +1,6 @@
 //! A subscription is contiguous whatever happens to JetStream.
 
-use crate::house::House;
+use crate::house::{House, context, until};
 use event_store::{Feed, Subscription};
 use std::{sync::Arc, time::Duration};
 
@@ -195,6 +195,36 @@ async fn who_is_slower_than_the_feed_reads_on_in_the_log() {
             expected += 1;
         }
     }
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_comes_after_an_erasure_is_not_shown_what_the_feed_had_opened_before() {
+    let house = House::new().await;
+    let relay = house.relay().await;
+    house.claimed("amal@example.org").await;
+    let feed = Feed::new(house.log.clone(), house.client.clone());
+    let mut quick = Subscription::to(&feed, 0);
+    let mut slow = Subscription::to(&feed, 0);
+    for subscription in [&mut quick, &mut slow] {
+        let first = subscription.next_batch(10).await.expect("a batch");
+        assert_eq!(first.len(), 1);
+    }
+    until("the feed runs", async || consumers(&house).await == 1).await;
+    // Looks into the log once more, now that it runs; from then on the feed brings the events.
+    for n in 0..2 {
+        house.claimed(&format!("another{n}@example.org")).await;
+        assert_eq!(quick.next_batch(10).await.expect("a batch").len(), 1);
+        assert_eq!(slow.next_batch(10).await.expect("a batch").len(), 1);
+    }
+    let badr = house.claimed("badr@example.org").await;
+    let seen = quick.next_batch(1).await.expect("a batch");
+    assert!(format!("{seen:?}").contains("badr@example.org"));
+    let erased = house.erase(badr, &context(Some(badr))).await;
+    erased.expect("erased");
+    let late = slow.next_batch(1).await.expect("a batch");
+    assert_eq!(late[0].position, seen[0].position);
+    assert!(!format!("{late:?}").contains("badr@example.org"));
     relay.stop().await;
 }
 
