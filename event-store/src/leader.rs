@@ -8,13 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a replica that does not lead asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// Sessions that lead are ended by PostgreSQL when nothing is heard of them for so long.
-pub(crate) const NEVER_SILENT: [(&str, &str); 2] = [
-    ("idle_session_timeout", "5s"),
-    ("idle_in_transaction_session_timeout", "30s"),
-];
-/// How often whoever leads is heard of.
+/// How often whoever leads is heard of while it waits.
 const BEAT: Duration = Duration::from_secs(1);
+/// How long a session may be silent that works on something for a while.
+const AT_WORK: &str = "5min";
 /// Sets these locks apart from other advisory locks ("alta").
 const LOCK_SPACE: i32 = 0x616c_7461;
 
@@ -35,10 +32,11 @@ pub async fn lead(
     name: &str,
     shutdown: &CancellationToken,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    let options = connect.clone().options(BY_KEYS).options(NEVER_SILENT);
-    let mut connection = connection_for(&options, name).await?;
+    let by_keys = connect.clone().options(BY_KEYS);
+    let mut connection = connection_for(&by_keys, name).await?;
     loop {
         if leads(&mut connection, name).await? {
+            never_silent(&mut connection).await?;
             return Ok(Some(connection));
         }
         tokio::select! {
@@ -46,6 +44,29 @@ pub async fn lead(
             () = tokio::time::sleep(ASK_AGAIN) => {}
         }
     }
+}
+
+/// From now on PostgreSQL ends the session when nothing is heard of it for five seconds, thirty inside a
+/// transaction, or when it does not take an answer for ten.
+pub(crate) async fn never_silent(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    silent_for(connection, "5s", "30s").await
+}
+
+async fn silent_for(
+    connection: &mut PgConnection,
+    idle: &str,
+    in_transaction: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "SELECT set_config('idle_session_timeout', $1, false),
+                set_config('idle_in_transaction_session_timeout', $2, false),
+                set_config('tcp_user_timeout', '10s', false)",
+    )
+    .bind(idle)
+    .bind(in_transaction)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Waits for something else while a connection that proves a lead is heard of.
@@ -66,8 +87,8 @@ pub async fn beating<T>(
     }
 }
 
-/// The connection that proves that this process leads `name`; `None` when another one does. It may be
-/// silent.
+/// The connection that proves that this process leads `name`; `None` when another one does. PostgreSQL ends
+/// it when it is silent for five minutes.
 ///
 /// # Errors
 /// When PostgreSQL cannot be reached or the connection breaks.
@@ -76,8 +97,11 @@ pub async fn try_lead(
     name: &str,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
     let mut connection = connection_for(connect, name).await?;
-    let leads = leads(&mut connection, name).await?;
-    Ok(leads.then_some(connection))
+    if !leads(&mut connection, name).await? {
+        return Ok(None);
+    }
+    silent_for(&mut connection, AT_WORK, AT_WORK).await?;
+    Ok(Some(connection))
 }
 
 async fn connection_for(

@@ -20,7 +20,7 @@ use event_store::{RecordedEvent, beating};
 use futures::TryStreamExt;
 use media::{ObjectStorage, StoreError, words};
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -206,7 +206,11 @@ impl Search {
     ) -> Result<Vec<String>, ProjectionError> {
         let text = match (inline.and_then(Personal::into_value), stored) {
             (Some(text), _) => text,
-            (None, Some(stored)) => beating(tx, Box::pin(self.fetch(&stored.key))).await??,
+            (None, Some(stored)) => {
+                // Many short ones in a row are silence too.
+                tx.ping().await?;
+                beating(tx, Box::pin(self.fetch(&stored.key))).await??
+            }
             (None, None) => String::new(),
         };
         Ok(words::index(&text))

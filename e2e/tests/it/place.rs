@@ -39,6 +39,17 @@ impl Place {
         Ok(printed)
     }
 
+    /// How many events of a type there are.
+    pub async fn events(&self, event_type: &str) -> Result<usize> {
+        let asked = "SELECT count(*) FROM events WHERE event_type = $1";
+        let pool = &self.database.pool;
+        let count: i64 = sqlx::query_scalar(asked)
+            .bind(event_type)
+            .fetch_one(pool)
+            .await?;
+        Ok(count as usize)
+    }
+
     fn alta(&self, arguments: &[&str]) -> Result<AltaProcess> {
         let objects = self.home.path().join("objects");
         let process = AltaProcess::new()?

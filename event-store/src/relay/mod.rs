@@ -7,7 +7,11 @@ mod publisher;
 mod sequencer;
 mod stream;
 
-use crate::{StoreError, leader::NEVER_SILENT, notify::Heads};
+use crate::{
+    StoreError,
+    leader::{beating, never_silent},
+    notify::Heads,
+};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -68,20 +72,15 @@ async fn lead(settings: &RelaySettings, shutdown: &CancellationToken) -> Result<
         return Ok(());
     }
     // It is heard of at every poll; one that hangs must not keep the lead.
-    for (name, value) in NEVER_SILENT {
-        sqlx::query("SELECT set_config($1, $2, false)")
-            .bind(name)
-            .bind(value)
-            .execute(&mut session)
-            .await?;
-    }
+    never_silent(&mut session).await?;
     let (numbered, outgoing) = mpsc::channel(QUEUE);
     let publisher = Publisher::start(settings.clone(), outgoing, shutdown.child_token());
     let outcome = number(settings, &mut session, &numbered, shutdown).await;
     drop(numbered);
     publisher.stop().await;
-    session.close().await?;
-    outcome
+    let closed = session.close().await;
+    outcome?;
+    Ok(closed?)
 }
 
 async fn number(
@@ -92,7 +91,7 @@ async fn number(
 ) -> Result<(), StoreError> {
     let mut sequencer = Sequencer::resume(session, settings.batch_size).await?;
     tracing::info!(position = sequencer.position(), "relay: leading");
-    let mut wakes = settings.heads.wakes().await;
+    let mut wakes = beating(session, settings.heads.wakes()).await?;
     while !shutdown.is_cancelled() {
         let batch = sequencer.step(session).await?;
         if batch.is_empty() {

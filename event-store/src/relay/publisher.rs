@@ -8,7 +8,7 @@ use crate::{
 };
 use async_nats::{
     HeaderMap,
-    jetstream::{Context, context::PublishAckFuture},
+    jetstream::{self, Context, context::PublishAckFuture},
 };
 use runtime::trace;
 use std::{collections::VecDeque, time::Duration};
@@ -115,8 +115,8 @@ async fn publish(
     settings: &RelaySettings,
     outgoing: &mut mpsc::Receiver<Outgoing>,
 ) -> Result<(), StoreError> {
-    let jetstream = stream::jetstream(&settings.nats);
-    stream::ensure(&jetstream, settings.replicas).await?;
+    let jetstream = jetstream::new(settings.nats.clone());
+    stream::ensure(jetstream.clone(), settings.replicas).await?;
     let mut run = Run {
         settings,
         jetstream,

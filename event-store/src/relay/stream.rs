@@ -3,7 +3,7 @@
 
 use crate::StoreError;
 use async_nats::jetstream::{
-    self, Context,
+    Context,
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use std::{fmt::Display, time::Duration};
@@ -17,16 +17,13 @@ const KEPT_BYTES: i64 = 1 << 30;
 /// ask again rather than wait long.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
-/// JetStream, as the relay asks it.
-pub(super) fn jetstream(nats: &async_nats::Client) -> Context {
-    let mut context = jetstream::new(nats.clone());
-    context.set_timeout(ANSWERED_WITHIN);
-    context
-}
-
 /// Makes the stream where it is missing: on a new server, or after its store was lost. `replicas` is on
 /// how many servers it is to be; without, on one at first, and then as it stands.
-pub(super) async fn ensure(jetstream: &Context, replicas: Option<usize>) -> Result<(), StoreError> {
+pub(super) async fn ensure(
+    mut jetstream: Context,
+    replicas: Option<usize>,
+) -> Result<(), StoreError> {
+    jetstream.set_timeout(ANSWERED_WITHIN);
     let stream = jetstream
         .get_or_create_stream(wanted(replicas.unwrap_or(1)))
         .await

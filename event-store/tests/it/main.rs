@@ -5,6 +5,7 @@ mod appending;
 mod clustered;
 mod erasing;
 mod house;
+mod leading;
 mod numbering;
 mod proving;
 mod replaying;

@@ -5,7 +5,7 @@
 use super::write;
 use crate::projector::{BATCH, ProjectionError};
 use domain::User;
-use event_store::{AsOf, Log, RecordedEvent};
+use event_store::{AsOf, Log, RecordedEvent, beating};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub(super) async fn erase(
             .flat_map(|id| STREAMS.map(|kind| (kind, *id)))
             .collect();
         let until = AsOf::Position(event.position);
-        let events = log.streams(&streams, until).await?;
+        let events = beating(tx, Box::pin(log.streams(&streams, until))).await??;
         remove(tx, some).await?;
         for batch in events.chunks(BATCH) {
             write(tx, batch).await?;

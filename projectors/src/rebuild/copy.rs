@@ -249,6 +249,9 @@ impl Copy {
     ) -> Result<Swap, RebuildError> {
         let mut tx = self.connection.begin().await?;
         tx.execute("SET LOCAL lock_timeout = '250ms'").await?;
+        // Whoever hangs from here on keeps everybody else waiting.
+        tx.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
+            .await?;
         tx.execute("SET LOCAL synchronous_commit = on").await?;
         let live = sqlx::query_as!(
             Live,

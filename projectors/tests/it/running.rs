@@ -218,6 +218,30 @@ async fn of_two_replicas_one_leads_and_the_other_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_nothing_to_do_keeps_the_lead() {
+    let house = House::new().await;
+    let running = house.projectors();
+    house.register("a@example.org").await;
+    house.settled().await;
+    let sessions = async || -> Vec<(String, i32)> {
+        sqlx::query_as(
+            "SELECT application_name, pid FROM pg_stat_activity
+             JOIN pg_locks USING (pid) WHERE datname = current_database()
+             AND locktype = 'advisory' AND granted ORDER BY 1, 2",
+        )
+        .fetch_all(&house.database.pool)
+        .await
+        .expect("the sessions")
+    };
+    let leading = sessions().await;
+    assert_eq!(leading.len(), 7, "projectors and the relay: {leading:?}");
+    // Longer than PostgreSQL leaves the lead to who is silent.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(sessions().await, leading);
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_projector_whose_session_is_killed_leads_again_and_loses_nothing() {
     let house = House::new().await;
     let running = house.projectors();
