@@ -136,8 +136,14 @@ pub async fn run(
 }
 
 fn start(tasks: &mut JoinSet<()>, part: Part, settings: &Settings, shutdown: &CancellationToken) {
+    // Checkpoints, and jobs with theirs, are made again from the events if a crash loses the last ones. What
+    // a policy appended, and what a worker takes, is on disk before: other sessions flush for that.
+    let connect = settings
+        .connect
+        .clone()
+        .options([("synchronous_commit", "off")]);
     let source = || Source {
-        connect: settings.connect.clone(),
+        connect: connect.clone(),
         subscribe: settings.subscribe.clone(),
         heads: settings.heads.clone(),
     };
