@@ -21,6 +21,10 @@ const LONGEST_READ: &str = "10s";
 const LONGEST_WAIT: &str = "1s";
 /// How long counting a request may take: the request does not wait longer.
 const LONGEST_COUNT: &str = "200ms";
+/// How long nothing may be heard of a session in the middle of a transaction: a process that hangs there is
+/// not to keep its locks. Projectors bound theirs themselves, and an export of the audit trail waits for its
+/// reader.
+const LONGEST_SILENCE: &str = "1min";
 
 /// As what a part works on the database. Each role may do no more than its part needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,10 @@ pub(crate) fn options(url: &SecretString, role: Role) -> Result<PgConnectOptions
         Role::Command | Role::Query | Role::Relay | Role::Processors => {
             options.options(event_store::BY_KEYS)
         }
+    };
+    let options = match role {
+        Role::Projectors | Role::Audit => options,
+        _ => options.options([("idle_in_transaction_session_timeout", LONGEST_SILENCE)]),
     };
     Ok(match role {
         Role::Query => options.options([
@@ -268,6 +276,23 @@ mod tests {
                 Role::Query => LONGEST_READ,
                 Role::Edge => LONGEST_COUNT,
                 _ => "0",
+            };
+            assert_eq!(bound, expected, "{role:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_hangs_in_a_transaction_does_not_keep_its_locks() {
+        let url = url().await;
+        for role in ROLES {
+            let pool = pool(&url, role, 1).expect("the URL parses");
+            let bound: String = sqlx::query_scalar("SHOW idle_in_transaction_session_timeout")
+                .fetch_one(&pool)
+                .await
+                .expect("answered");
+            let expected = match role {
+                Role::Projectors | Role::Audit => "0",
+                _ => LONGEST_SILENCE,
             };
             assert_eq!(bound, expected, "{role:?}");
         }

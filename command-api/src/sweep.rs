@@ -9,7 +9,7 @@ use std::{
 
 use cqrs_es::Aggregate;
 use domain::Submission;
-use event_store::StoreError;
+use event_store::{StoreError, beating};
 use time::Duration;
 use uuid::Uuid;
 
@@ -53,6 +53,11 @@ impl CommandApi {
         if !alone {
             return Ok(());
         }
+        beating(&mut held, Box::pin(self.sweep_alone())).await?;
+        held.rollback().await
+    }
+
+    async fn sweep_alone(&self) {
         if let Err(error) = self.sweep_tables().await {
             tracing::warn!(%error, "old sessions and answers stay until the next sweep: {error}");
         }
@@ -62,7 +67,6 @@ impl CommandApi {
         if let Err(error) = self.sweep_uploads().await {
             tracing::warn!(%error, "uploads stay unsettled until the next sweep: {error}");
         }
-        held.rollback().await
     }
 
     async fn sweep_tables(&self) -> Result<(), sqlx::Error> {

@@ -34,9 +34,10 @@ pub async fn lead(
 ) -> Result<Option<PgConnection>, sqlx::Error> {
     let by_keys = connect.clone().options(BY_KEYS);
     let mut connection = connection_for(&by_keys, name).await?;
+    // Before it asks: there is no moment at which it leads and may be silent.
+    never_silent(&mut connection).await?;
     loop {
         if leads(&mut connection, name).await? {
-            never_silent(&mut connection).await?;
             return Ok(Some(connection));
         }
         tokio::select! {
@@ -97,11 +98,9 @@ pub async fn try_lead(
     name: &str,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
     let mut connection = connection_for(connect, name).await?;
-    if !leads(&mut connection, name).await? {
-        return Ok(None);
-    }
     silent_for(&mut connection, AT_WORK, AT_WORK).await?;
-    Ok(Some(connection))
+    let leads = leads(&mut connection, name).await?;
+    Ok(leads.then_some(connection))
 }
 
 async fn connection_for(

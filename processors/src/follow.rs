@@ -169,7 +169,13 @@ async fn park(
     )
     .fetch_one(&mut *connection)
     .await?;
-    advance(connection, follower, after, position).await?;
+    // On disk before it is said: what is left out again after a crash would count twice.
+    let mut tx = connection.begin().await?;
+    sqlx::query("SET LOCAL synchronous_commit = on")
+        .execute(&mut *tx)
+        .await?;
+    advance(&mut tx, follower, after, position).await?;
+    tx.commit().await?;
     metrics::counter!("alta_follower_parked_total", "follower" => follower).increment(1);
     let (stream, id) = (event.aggregate_type, event.aggregate_id);
     tracing::error!(

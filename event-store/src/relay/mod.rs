@@ -61,6 +61,8 @@ pub async fn run(settings: RelaySettings, shutdown: CancellationToken) {
 /// Leads while the session that holds the lock lives. Returns at once when another leads.
 async fn lead(settings: &RelaySettings, shutdown: &CancellationToken) -> Result<(), StoreError> {
     let mut session = settings.pool.acquire().await?.detach();
+    // It is heard of at every poll; one that hangs must not keep the lead.
+    never_silent(&mut session).await?;
     let leads = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_lock($1) AS "leads!""#,
         LEADER_LOCK
@@ -71,8 +73,6 @@ async fn lead(settings: &RelaySettings, shutdown: &CancellationToken) -> Result<
         session.close().await?;
         return Ok(());
     }
-    // It is heard of at every poll; one that hangs must not keep the lead.
-    never_silent(&mut session).await?;
     let (numbered, outgoing) = mpsc::channel(QUEUE);
     let publisher = Publisher::start(settings.clone(), outgoing, shutdown.child_token());
     let outcome = number(settings, &mut session, &numbered, shutdown).await;

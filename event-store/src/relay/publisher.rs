@@ -204,8 +204,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A mark that a crash loses is made again by publishing again, which JetStream takes once. So nobody
-    /// waits for the disk, least of all the sequencer, whose row it is too.
+    /// After a crash that loses a mark, events are published again, which changes nothing for anybody who
+    /// counts positions. So nobody waits for the disk, least of all the sequencer, whose row it is too.
     async fn mark(&mut self) -> Result<(), StoreError> {
         if self.marked == self.published {
             return Ok(());

