@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::{GlobalRole, User, user::UserCommand};
-use event_store::{Also, Appended, Context};
+use event_store::{Also, Appended, Context, beating};
 use http_kit::ApiError;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -39,15 +39,20 @@ impl CommandApi {
         also: Also,
     ) -> Result<Appended<User>, Stop> {
         not_oneself(caller, user_id)?;
-        let turn = self.turn_to_administer().await?;
+        let mut turn = self.turn_to_administer().await?;
         let ends_sessions = also.end_sessions.is_some();
-        let outcome = if self.still_administers(caller.user_id).await? {
-            self.carry_out::<User>(user_id, command, context, also)
-                .await
-        } else {
-            Err(ApiError::forbidden().into())
+        let carried_out = async {
+            if self.still_administers(caller.user_id).await? {
+                self.carry_out::<User>(user_id, command, context, also)
+                    .await
+            } else {
+                Err(ApiError::forbidden().into())
+            }
         };
-        turn.rollback().await?;
+        // However long an erasure takes, the turn is held.
+        let outcome = beating(&mut turn, Box::pin(carried_out)).await?;
+        // Where this fails, the session has ended, and the turn with it.
+        let _ = turn.rollback().await;
         let appended = outcome?;
         if ends_sessions {
             // That of a sign-in at this very moment was not seen by the statement itself.

@@ -10,6 +10,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 /// How long statistics hold.
 const A_WHILE: Duration = Duration::from_secs(10);
+/// The share of all items that may have come since the last `ANALYZE`: twice what starts the next one.
+const MOST_SINCE: f64 = 0.2;
 
 /// Statistics that are read when somebody asks. Clones share them.
 #[derive(Clone, Default)]
@@ -45,6 +47,8 @@ pub(super) struct Known {
     pub(super) items: f64,
     /// Times of creation, newest first, with how many items are newer than each.
     points: Vec<Point>,
+    /// Whether the last of them is that of the oldest item.
+    to_the_oldest: bool,
 }
 
 type Point = (OffsetDateTime, f64);
@@ -79,8 +83,10 @@ impl Known {
     fn of(items: f64, bounds: &[OffsetDateTime], newest: Vec<Point>) -> Self {
         let since = match (bounds.last(), newest.as_slice()) {
             (Some(last), [(first, _), .., (oldest, newer)]) if last < oldest => {
-                // More came than were looked at: as many at a time as of those.
-                newer * ((*first - *last) / (*first - *oldest).max(time::Duration::SECOND))
+                // More came than were looked at: as many at a time as of those, as far as the next `ANALYZE`
+                // would not have come before.
+                let as_quick = (*first - *last) / (*first - *oldest).max(time::Duration::SECOND);
+                (newer * as_quick).clamp(*newer, newer.max(items * MOST_SINCE))
             }
             (Some(last), newest) => newer(newest, *last),
             (None, _) => 0.0,
@@ -99,6 +105,7 @@ impl Known {
         Self {
             items: known.max(items).max(1.0),
             points,
+            to_the_oldest: !bounds.is_empty(),
         }
     }
 
@@ -111,6 +118,9 @@ impl Known {
         items: f64,
     ) -> Option<OffsetDateTime> {
         let (_, all) = self.points.last()?;
+        if !descending && !self.to_the_oldest {
+            return None;
+        }
         let start = start.map(|start| newer(&self.points, start));
         let wanted = if descending {
             start.unwrap_or(0.0) + items
@@ -201,15 +211,15 @@ mod tests {
             (minutes(8), 512.0),
             (minutes(64), 4_096.0),
         ];
-        let grown = Known::of(1_000.0, &bounds(), newest);
+        let grown = Known::of(1_000_000.0, &bounds(), newest);
         assert_eq!(
             grown.end(None, true, 32.0),
             Some(days(11) - time::Duration::seconds(30))
         );
         assert_eq!(grown.end(None, true, 512.0), Some(minutes(8)));
         assert_eq!(grown.end(None, true, 64.0 * 720.0), Some(minutes(720)));
-        assert_eq!(grown.end(None, true, 92_160.0 + 500.0), Some(days(5)));
-        assert_eq!(grown.items.round() as u32, 93_160);
+        assert_eq!(grown.end(None, true, 92_160.0 + 500_000.0), Some(days(5)));
+        assert_eq!(grown.items.round() as u32, 1_092_160);
         // Fewer came than are looked at: the rest of those was known.
         let newest = vec![(days(11), 0.0), (days(10), 64.0), (days(5), 564.0)];
         let grown = Known::of(1_000.0, &bounds(), newest);
@@ -217,6 +227,17 @@ mod tests {
         assert_eq!(grown.end(None, true, 564.0), Some(days(5)));
         assert_eq!(grown.end(None, true, 664.0), Some(days(4)));
         assert_eq!(grown.items.round() as u32, 1_064);
+    }
+
+    #[test]
+    fn a_burst_does_not_speak_for_the_time_before_it() {
+        // All at once, a day after the last item that was known.
+        let newest = vec![(days(11), 0.0), (days(11), 64.0), (days(11), 4_096.0)];
+        let grown = Known::of(100_000.0, &bounds(), newest);
+        assert_eq!(grown.items.round() as u32, 120_000);
+        assert_eq!(grown.end(None, true, 4_096.0), Some(days(11)));
+        assert_eq!(grown.end(None, false, 10_000.0), Some(days(1)));
+        assert_eq!(grown.end(None, true, 20_000.0 + 10_000.0), Some(days(9)));
     }
 
     #[test]
@@ -228,6 +249,11 @@ mod tests {
             Some(days(1) + time::Duration::hours(12))
         );
         assert_eq!(known.end(None, true, 65.0), None);
+        assert_eq!(
+            known.end(None, false, 32.0),
+            None,
+            "where the oldest is, is not known"
+        );
         let one = Known::of(-1.0, &[], vec![(days(2), 0.0)]);
         assert_eq!(one.end(None, true, 1.0), None);
     }
