@@ -187,14 +187,14 @@ pub fn raw_text(id: Uuid, owner: Uuid, text: &str) -> SubmissionCommand {
     }
 }
 
-/// Waits for a state, for at most a minute: servers elect who leads, on a machine that may be busy.
+/// Waits for a state, for at most half a minute.
 pub async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
     let tries = async {
         while !reached().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), tries)
+    tokio::time::timeout(Duration::from_secs(30), tries)
         .await
         .unwrap_or_else(|_| panic!("never came true: {what}"));
 }
