@@ -22,8 +22,9 @@ pub const BY_KEYS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off"
 
 /// Waits until this process leads `name`, and returns the connection that proves it; `None` when
 /// `shutdown` came first. PostgreSQL ends it, and another may lead, when it is silent for five seconds, or
-/// for thirty inside a transaction, also while it only asks: whatever takes its time goes on [`beating`]. Asks again and again instead of waiting inside PostgreSQL, where a waiting
-/// statement would hold back vacuuming.
+/// for thirty inside a transaction, also while it only asks: whatever takes its time goes on [`beating`].
+/// Asks again and again instead of waiting inside PostgreSQL, where a waiting statement would hold back
+/// vacuuming.
 ///
 /// # Errors
 /// When PostgreSQL cannot be reached or the connection breaks.
